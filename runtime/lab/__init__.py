@@ -1,0 +1,28 @@
+"""What makes a lesson: labs, exercises, steps, windows, claims, predictions, and the record of a run.
+
+A lab file needs only this package::
+
+    from runtime.lab import Choice, Lab, needs
+"""
+
+from runtime.lab.lesson import Lab, Step
+from runtime.lab.machine import Facts
+from runtime.lab.prediction import Choice, Number, Order, Text
+from runtime.lab.requirements import needs
+from runtime.lab.window import Output, Window, WindowClosed, WindowError, WindowTimeout
+
+__all__ = [
+    "Choice",
+    "Facts",
+    "Lab",
+    "Number",
+    "Order",
+    "Output",
+    "Step",
+    "Text",
+    "Window",
+    "WindowClosed",
+    "WindowError",
+    "WindowTimeout",
+    "needs",
+]

@@ -1,0 +1,113 @@
+"""The catalogue of claims (labs/claims.yaml): what the notes say, and what is true on which kernel."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+VERDICTS = ("holds", "changed", "wrong")
+CATALOGUE = Path(__file__).parents[2] / "labs" / "claims.yaml"
+
+
+class ClaimError(Exception):
+    """The catalogue, or a use of it, is not in order; the message says where."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One checkable statement of the notes (or a fact that they miss)."""
+
+    id: str
+    lab: str
+    section: str
+    statement: str
+    verdict: str
+    truth: str
+    reference: str
+    visible_in: tuple[str, ...] = ()
+    kind: str = "claim"
+    when: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
+
+    def on(self, kernel: str, cgroup: str) -> "Claim":
+        """The claim as it stands on a machine: the first entry of ``when`` that fits changes verdict and truth."""
+        for case in self.when:
+            if fits(case, kernel, cgroup):
+                changed = {key: case[key] for key in ("verdict", "truth") if key in case}
+                return Claim(**{**vars(self), **changed, "when": ()})
+        return self
+
+    def record(self) -> dict[str, Any]:
+        """The claim as it stands in the record."""
+        names = ("id", "section", "statement", "verdict", "truth", "reference", "kind")
+        return {name: getattr(self, name) for name in names} | {"visible_in": list(self.visible_in)}
+
+
+def fits(case: Mapping[str, str], kernel: str, cgroup: str) -> bool:
+    """Whether the conditions of a ``when`` entry (``kernel: ">=6.1"``, ``cgroup: v2``) fit a machine."""
+    if "cgroup" in case and cgroup not in re.split(r"[,\s]+", case["cgroup"]):
+        return False
+    if "kernel" in case:
+        found = re.fullmatch(r"(>=|<)\s*(\d+(?:\.\d+)*)", case["kernel"])
+        if not found:
+            raise ClaimError(f"claims: {case['kernel']!r} is no kernel condition; write '>=6.1' or '<6.1'")
+        return (version(kernel) >= version(found[2])) == (found[1] == ">=")
+    return True
+
+
+def version(release: str) -> tuple[int, ...]:
+    """(6, 1, 0) of "6.1.0-13-amd64"."""
+    found = re.match(r"\d+(?:\.\d+)*", release)
+    return tuple(int(part) for part in found[0].split(".")) if found else ()
+
+
+class Catalogue:
+    """All claims, by id and by lab."""
+
+    def __init__(self, claims: list[Claim]) -> None:
+        self._claims = {claim.id: claim for claim in claims}
+        if len(self._claims) < len(claims):
+            twice = sorted({claim.id for claim in claims if sum(other.id == claim.id for other in claims) > 1})
+            raise ClaimError(f"claims: the ids {', '.join(twice)} stand more than once")
+
+    @classmethod
+    def load(cls, path: Path = CATALOGUE) -> "Catalogue":
+        """Read the catalogue; ClaimError says which entry is not in order."""
+        try:
+            entries = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except (OSError, yaml.YAMLError) as error:
+            raise ClaimError(f"{path}: cannot be read: {error}") from error
+        return cls([_claim(entry, path) for entry in entries or []])
+
+    def __getitem__(self, name: str) -> Claim:
+        try:
+            return self._claims[name]
+        except KeyError:
+            raise ClaimError(f"there is no claim {name!r}; labs/claims.yaml has the ids") from None
+
+    def __iter__(self) -> Iterator[Claim]:
+        return iter(self._claims.values())
+
+    def of(self, lab: str) -> list[Claim]:
+        """The claims of one lab, in the order of the file."""
+        return [claim for claim in self if claim.lab == lab]
+
+
+def _claim(entry: Any, path: Path) -> Claim:
+    try:
+        claim = Claim(
+            **{
+                **entry,
+                "visible_in": tuple(entry.get("visible_in", ())),
+                "when": tuple(entry.get("when", ())),
+            }
+        )
+    except (TypeError, AttributeError) as error:
+        name = entry.get("id", entry) if isinstance(entry, dict) else entry
+        raise ClaimError(f"{path}: {name}: {error}") from None
+    for verdict in [claim.verdict, *(case.get("verdict", "holds") for case in claim.when)]:
+        if verdict not in VERDICTS:
+            raise ClaimError(f"{path}: {claim.id}: {verdict!r} is no verdict; use {', '.join(VERDICTS)}")
+    return claim

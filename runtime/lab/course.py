@@ -1,0 +1,129 @@
+"""One pytest process's run of the labs: opens the record, and knows what has begun and how it ended."""
+
+import datetime
+from pathlib import Path
+
+from runtime.lab import machine, record, run_cgroups
+from runtime.lab.claims import Catalogue
+from runtime.lab.lesson import Lab
+from runtime.lab.outline import ExerciseOutline, LabOutline, read_outline
+from runtime.lab.requirements import Unsupported
+
+
+class Course:
+    """Nothing is written before the first exercise begins, so that a run of nothing leaves no record."""
+
+    def __init__(self, directory: Path, worker: str, target_why: str, arguments: list[str]) -> None:
+        self.directory, self.target_why = directory, target_why
+        self.listeners: list[record.Listener] = []
+        self._worker, self._arguments = worker, arguments
+        self._recorder: record.Recorder | None = None
+        self._labs: dict[str, LabOutline] = {}
+        self._lab: Lab | None = None
+        self._catalogue: Catalogue | None = None
+        self._outcome = "passed"  # of the exercise that is running, with what ended it and how long it took
+        self._error: BaseException | None = None
+        self._seconds = 0.0
+
+    def clear(self) -> None:
+        """Remove the records of the run before this one."""
+        for path in record.files(self.directory):
+            path.unlink()
+
+    def begin(self, path: Path, exercise: str, nodeid: str, directory: Path) -> Lab:
+        """Begin an exercise (a test function of a lab file) in an empty directory."""
+        outline, about = self._announce(path, exercise, nodeid)
+        self._lab = Lab(self._open(), outline, about, nodeid, directory, machine.facts(), self.catalogue)
+        return self._lab
+
+    def note_phase(self, outcome: str, error: BaseException | None, seconds: float) -> None:
+        """Take in how the set-up, the call or the teardown of the present exercise went."""
+        self._seconds += seconds
+        if outcome == "failed":
+            self._outcome, self._error = "failed", error
+        elif isinstance(error, Unsupported) and self._outcome == "passed":
+            self._outcome, self._error = "unsupported", error
+
+    def end_exercise(self, path: Path, exercise: str, nodeid: str) -> None:
+        """Record how an exercise ended; claims of steps that it did not reach get their verdict here."""
+        if self._lab is None:
+            self._announce(path, exercise, nodeid)
+        outline, about = self._outline(path, exercise)
+        reached = self._lab.claims_reached if self._lab else set()
+        fields = self._reason()
+        for claim in about.claims:
+            if claim not in reached:
+                verdict = "unsupported" if self._outcome == "unsupported" else "failed"
+                reason = fields if "how" in fields else {"reason": "its step was not reached"}
+                self._open().emit("claim", exercise=exercise, step=None, claim=claim, verdict=verdict, **reason)
+        seconds = round(self._seconds, 4)
+        end = {"lab": outline.name, "exercise": exercise, "outcome": self._outcome, "seconds": seconds}
+        self._open().emit("exercise_end", **end, **fields)
+        self._lab, self._outcome, self._error, self._seconds = None, "passed", None, 0.0
+
+    def _reason(self) -> dict[str, str]:
+        if isinstance(self._error, Unsupported):
+            return {"reason": self._error.reason, "how": self._error.how}
+        if self._error is None:
+            return {}
+        return {"reason": str(self._error).strip().partition("\n")[0] or type(self._error).__name__}
+
+    def end(self, exit_status: int) -> None:
+        """Record the end of the run."""
+        if self._recorder:
+            self._recorder.emit("end", exitstatus=exit_status)
+            self._recorder.close()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The claims of all labs."""
+        if self._catalogue is None:
+            self._catalogue = Catalogue.load()
+        return self._catalogue
+
+    def _open(self) -> record.Recorder:
+        if self._recorder is None:
+            self._recorder = record.Recorder(self.directory / record.file_name(self._worker))
+            self._recorder.listeners = self.listeners
+            facts = machine.facts()
+            self._recorder.emit(
+                "run",
+                run=run_cgroups.run_id(),
+                started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                argv=self._arguments,
+                target="sandbox" if facts.sandbox else "here",
+                target_why=self.target_why,
+                facts=facts.record(),
+            )
+        return self._recorder
+
+    def _outline(self, path: Path, exercise: str) -> tuple[LabOutline, ExerciseOutline]:
+        outline = read_outline(path)
+        return outline, outline.exercise(exercise)
+
+    def _announce(self, path: Path, exercise: str, nodeid: str) -> tuple[LabOutline, ExerciseOutline]:
+        outline, about = self._outline(path, exercise)
+        if outline.name not in self._labs:
+            self._labs[outline.name] = outline
+            facts = machine.facts()
+            claims = [claim.on(facts.kernel, facts.cgroup).record() for claim in self.catalogue.of(outline.name)]
+            self._open().emit(
+                "lab",
+                lab=outline.name,
+                file=f"labs/{path.name}",
+                order=outline.order,
+                title=outline.title,
+                text=outline.text,
+                exercises=[each.record() for each in outline.exercises],
+                claims=claims,
+            )
+        self._open().emit(
+            "exercise",
+            lab=outline.name,
+            exercise=exercise,
+            nodeid=nodeid,
+            title=about.title,
+            text=about.text,
+            line=about.first,
+        )
+        return outline, about

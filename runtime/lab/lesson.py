@@ -1,0 +1,269 @@
+"""A lab as its file uses it: windows, and steps that observe the kernel before and after what is done in them."""
+
+import linecache
+import os
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from runtime.kernel import namespaces, snapshot
+from runtime.lab import window as windows
+from runtime.lab.claims import Catalogue
+from runtime.lab.machine import Facts
+from runtime.lab.outline import ExerciseOutline, LabOutline
+from runtime.lab.prediction import PredictionError, Question
+from runtime.lab.record import Recorder
+from runtime.lab.requirements import Unsupported
+
+SHOWN_VALUES = 2000  # characters of a check's values that are recorded
+
+Watched = windows.Window | namespaces.Child | int
+
+
+class Lab:
+    """What an exercise is given: ``lab.window("first")``, ``lab.step("title")``, ``lab.facts``.
+
+    ``directory`` is an empty folder of the exercise and the home of its windows; ``programs`` holds the C programs.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        outline: LabOutline,
+        exercise: ExerciseOutline,
+        nodeid: str,
+        directory: Path,
+        facts: Facts,
+        catalogue: Catalogue,
+    ) -> None:
+        self.directory, self.facts = directory, facts
+        self.programs = outline.path.parent / "programs"
+        self._recorder, self._outline, self._exercise = recorder, outline, exercise
+        self._nodeid, self._catalogue = nodeid, catalogue
+        self._windows: dict[str, windows.Window] = {}
+        self._steps: list[Step] = []
+        self._open: Step | None = None
+        directory.chmod(0o755)
+        windows.write_start_files(directory)
+
+    def window(self, name: str) -> windows.Window:
+        """The window of that name; opened the first time that it is asked for."""
+        if name not in self._windows:
+            self._windows[name] = windows.Window(name, self.directory, self.emit)
+        return self._windows[name]
+
+    def step(
+        self,
+        title: str,
+        text: str = "",
+        *,
+        why: str = "",
+        hint: str = "",
+        watch: Sequence[Watched] = (),
+        files: Sequence[str] = (),
+        claims: Sequence[str] = (),
+        shows: Sequence[str] = (),
+        ask: Question | None = None,
+    ) -> "Step":
+        """A step of the lesson, as a ``with`` statement.
+
+        ``watch``: the windows, pids and children whose state is observed before and after; ``files``: paths to observe
+        besides the usual ones, written with PID for the process; ``claims``: the claims that this step owns and earns
+        by its asserts; ``shows``: claims that are visible here too; ``ask``: a question that ``step.answer`` answers.
+        """
+        for name in (*claims, *shows):
+            self._catalogue[name]
+        step = Step(self, len(self._steps) + 1, title, watch, files, claims, ask)
+        self._steps.append(step)
+        step.about = {"text": text, "why": why, "hint": hint, "shows": list(shows)}
+        return step
+
+    def unsupported(self, reason: str, how: str) -> None:
+        """End the exercise: this machine cannot show it.  ``how`` says how to get a machine that can."""
+        raise Unsupported(reason, how)
+
+    # For the harness
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Record an event of this exercise, with the step that is open."""
+        step = self._open.id if self._open else None
+        self._recorder.emit(event, **{"exercise": self._exercise.name, "step": step, **fields})
+
+    def check(self, line: int, source: str, values: str) -> None:
+        """Record an assert that passed."""
+        self.emit("check", ok=True, source=f"assert {source}", values=values[:SHOWN_VALUES], line=line)
+
+    def close(self) -> None:
+        """End all that the exercise started in its windows."""
+        for window in self._windows.values():
+            window.close()
+
+    def _begin(self, step: "Step") -> None:
+        if self._open:
+            raise RuntimeError(f"step {step.title!r} begins inside step {self._open.title!r}: steps are not nested")
+        self._open = step
+        at = self._source(step)
+        self._recorder.emit("step", **step.record(), lab=self._outline.name, exercise=self._exercise.name, source=at)
+
+    def _end(self) -> None:
+        self._open = None
+
+    def _source(self, step: "Step") -> dict[str, Any]:
+        place = next((each for each in self._exercise.steps if each.first == step.line), None)
+        if place is None:
+            return {"file": self._outline.path.name, "line": step.line, "text": ""}
+        lines = self._outline.source.splitlines()[place.first - 1 : place.last]
+        indent = len(lines[0]) - len(lines[0].lstrip())
+        text = "\n".join(line[indent:] for line in lines)
+        return {"file": f"labs/{self._outline.path.name}", "line": place.first, "text": text}
+
+    def claim(self, name: str, verdict: str | None = None, **fields: Any) -> None:
+        """Record the verdict of a claim: the catalogue's on this machine, unless another one is given."""
+        expected = self._catalogue[name].on(self.facts.kernel, self.facts.cgroup).verdict
+        self.emit("claim", claim=name, verdict=verdict or expected, **fields)
+
+    @property
+    def lab_file(self) -> Path:
+        """The file of the lab."""
+        return self._outline.path
+
+    @property
+    def step_prefix(self) -> str:
+        """The beginning of the ids of this exercise's steps."""
+        return f"{self._outline.name}/{self._exercise.name}"
+
+    @property
+    def claims_reached(self) -> set[str]:
+        """The claims of the steps that have begun."""
+        return {claim for step in self._steps if step.began for claim in step.claims}
+
+
+class Step:
+    """One step: observe, do, observe again; then the verdicts."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        number: int,
+        title: str,
+        watch: Sequence[Watched],
+        files: Sequence[str],
+        claims: Sequence[str],
+        ask: Question | None,
+    ) -> None:
+        self.title, self.claims, self.number = title, tuple(claims), number
+        self.id = f"{lab.step_prefix}/{number}"
+        self.about: dict[str, Any] = {}
+        self.line = 0
+        self.began = 0.0
+        self._lab, self._watch, self._files, self._ask = lab, tuple(watch), tuple(files), ask
+        self._answered = False
+
+    def answer(self, value: Any) -> None:
+        """Tell what was observed; a prediction is judged against it."""
+        if self._ask is None:
+            raise PredictionError(f"step {self.title!r} answers, but asks nothing (ask=...)")
+        observed = self._ask.check(value)
+        self._answered = True
+        self._lab.emit("prediction", **self._ask.record(), observed=observed, given=None, correct=None)
+
+    def record(self) -> dict[str, Any]:
+        """The step as it stands in the record."""
+        return {
+            "step": self.id,
+            "number": self.number,
+            "title": self.title,
+            **self.about,
+            "claims": list(self.claims),
+            "watch": [_label(watched) for watched in self._watch],
+            "ask": self._ask.record() if self._ask else None,
+        }
+
+    def watch(self, *watched: Watched) -> None:
+        """Watch more from here on: a child that this step started, say."""
+        self._watch += watched
+
+    def __enter__(self) -> "Step":
+        frame = _caller_in(self._lab.lab_file)
+        self.line = frame
+        self.began = time.monotonic()
+        self._lab._begin(self)
+        self._observe("before")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._observe("after")
+            if error is None and self._ask and not self._answered:
+                error = PredictionError(f"step {self.title!r} asks, but never answers (step.answer)")
+                raise error
+        finally:
+            self._conclude(error, trace)
+            self._lab._end()
+
+    def _conclude(self, error: BaseException | None, trace: TracebackType | None) -> None:
+        outcome, fields = "passed", {}
+        verdicts: dict[str, Any] = {}
+        if isinstance(error, Unsupported):
+            outcome, fields = "unsupported", {"error": error.reason}
+            verdicts = {"verdict": "unsupported", "reason": error.reason, "how": error.how}
+        elif error is not None:
+            outcome, fields = "failed", {"error": _describe(error)}
+            verdicts = {"verdict": "failed", "reason": _describe(error).splitlines()[0]}
+            self._failed_check(error, trace)
+        for claim in self.claims:
+            self._lab.claim(claim, **verdicts)
+        self._lab.emit("step_end", outcome=outcome, seconds=round(time.monotonic() - self.began, 4), **fields)
+
+    def _failed_check(self, error: BaseException, trace: TracebackType | None) -> None:
+        if not isinstance(error, AssertionError):
+            return
+        lines = [frame.lineno for frame in traceback.extract_tb(trace) if frame.filename == str(self._lab.lab_file)]
+        line = lines[-1] if lines and lines[-1] is not None else 0
+        source = linecache.getline(str(self._lab.lab_file), line).strip()
+        self._lab.emit("check", ok=False, source=source, values=str(error)[:SHOWN_VALUES], line=line)
+
+    def _observe(self, when: str) -> None:
+        processes: list[dict[str, Any]] = []
+        for watched in self._watch:
+            label = _label(watched)
+            window = watched.name if isinstance(watched, windows.Window) else None
+            for pid, parent, role in _processes(watched):
+                state = snapshot.process_state(pid, extra=self._files)
+                shown = label if not processes or processes[-1]["label"] != label else f"{label} ({role})"
+                about = {"label": shown, "window": window, "pid": pid, "role": role, "parent": parent}
+                processes.append({**about, "state": state})
+        self._lab.emit("observation", when=when, processes=processes)
+
+
+def _processes(watched: Watched) -> list[tuple[int, int, str]]:
+    if isinstance(watched, windows.Window):
+        return watched.processes()
+    return [(watched if isinstance(watched, int) else watched.pid, 0, "process")]
+
+
+def _label(watched: Watched) -> str:
+    if isinstance(watched, windows.Window):
+        return watched.name
+    pid = watched if isinstance(watched, int) else watched.pid
+    return "this program" if pid == os.getpid() else f"process {pid}"
+
+
+def _describe(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _caller_in(path: Path) -> int:
+    """The line of the lab file that is running."""
+    for frame, line in traceback.walk_stack(None):
+        if frame.f_code.co_filename == str(path):
+            return line
+    return 0
+
+

@@ -1,0 +1,251 @@
+"""What this machine is and what it can show: facts, and probes that try the real thing once."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from runtime.kernel import errors, namespaces, proc, syscalls
+from runtime.kernel.syscalls import Clone
+
+VM_MARKER = Path("/etc/unshared-vm")  # provision.sh leaves it in a VM: labs may change that machine
+SANDBOX_VARIABLE = "UNSHARED_SANDBOX"  # the run id, in the environment of everything inside the sandbox
+NOBODY = 65534
+
+TOOLS = {  # how each tool tells its version
+    "bash": "--version",
+    "gcc": "--version",
+    "hostname": "-V",
+    "ip": "-V",
+    "mount": "--version",
+    "nft": "--version",
+    "nsenter": "--version",
+    "setpriv": "--version",
+    "strace": "--version",
+    "unshare": "--version",
+    "docker": "--version",
+}
+_VERSION = re.compile(r"\d+(?:\.\d+)+[\w.-]*")
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Whether the machine can show something; if not, why not and how to enable it."""
+
+    ok: bool
+    reason: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the machine before the first step; what a lab expects is chosen from it.
+
+    ``cgroup`` is ``v1``, ``v2`` or ``hybrid`` (v1 controllers beside a v2 tree); ``uid`` that of pytest on the machine
+    (in a rootless sandbox it is 0 inside, and ``rootless`` is true).
+    """
+
+    kernel: str
+    machine: str
+    distribution: str
+    python: str
+    cgroup: str
+    lsm: tuple[str, ...]
+    uid: int
+    rootless: bool
+    sandbox: bool
+    vm: bool
+    tools: dict[str, str] = field(default_factory=dict)
+    can: dict[str, Ability] = field(default_factory=dict)
+
+    def kernel_at_least(self, release: str) -> bool:
+        """Whether the kernel is ``release`` ("6.1") or newer."""
+        return _numbers(self.kernel) >= _numbers(release)
+
+    def record(self) -> dict[str, Any]:
+        """The facts as they stand in the record."""
+        return asdict(self)
+
+
+@cache
+def facts() -> Facts:
+    """The facts of this machine, asked once a run."""
+    return Facts(
+        kernel=platform.release(),
+        machine=platform.machine(),
+        distribution=_distribution(),
+        python=platform.python_version(),
+        cgroup=cgroup_dialect(),
+        lsm=_security_modules(),
+        uid=os.getuid(),
+        rootless=is_rootless(),
+        sandbox=SANDBOX_VARIABLE in os.environ,
+        vm=VM_MARKER.exists(),
+        tools=_tools(),
+        can={name: probe() for name, probe in PROBES.items()},
+    )
+
+
+def is_rootless() -> bool:
+    """Whether we are in a user namespace of an ordinary user, where few ids are mapped (user_namespaces(7))."""
+    uid_map = proc.read("/proc/PID/uid_map", os.getpid())
+    return bool(uid_map) and uid_map[0][2] < 2**32 - 1
+
+
+def cgroup_dialect() -> str:
+    """``v1``, ``v2`` or ``hybrid``, from the mounts of this process (cgroups(7))."""
+    types = {mount["fstype"] for mount in proc.read("/proc/PID/mountinfo", os.getpid())}
+    if "cgroup" not in types:
+        return "v2"
+    return "hybrid" if "cgroup2" in types else "v1"
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    found = re.match(r"\d+(?:\.\d+)*", release)
+    return tuple(int(part) for part in found[0].split(".")) if found else ()
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        return "Linux"
+
+
+def _security_modules() -> tuple[str, ...]:
+    try:
+        return tuple(Path("/sys/kernel/security/lsm").read_text().strip().split(","))
+    except OSError:
+        return ()
+
+
+def _tools() -> dict[str, str]:
+    started = {
+        tool: subprocess.Popen(
+            [path, option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for tool, option in TOOLS.items()
+        if (path := shutil.which(tool))
+    }
+    answers = {tool: process.communicate()[0] for tool, process in started.items()}
+    return {tool: found[0] if (found := _VERSION.search(text)) else "yes" for tool, text in answers.items()}
+
+
+def _try(action: Callable[[], object], how: str) -> Ability:
+    try:
+        action()
+    except OSError as error:
+        return Ability(False, str(error), how)
+    return Ability(True)
+
+
+def _nothing() -> None:
+    """What the probes of namespaces do in the new namespace."""
+
+
+def _namespace(kind: namespaces.Kind) -> Ability:
+    needed = "run as root, or allow user namespaces (python -m runtime doctor)"
+    return _try(lambda: namespaces.run_in_new(kind.flag, _nothing), needed)
+
+
+def ordinary_user_namespace() -> Ability:
+    """Whether an ordinary user may make a user namespace, and what forbids it."""
+    return _try(lambda: namespaces.run_in_new(Clone(0), _unshare_as_nobody), why_no_user_namespaces())
+
+
+def _unshare_as_nobody() -> None:
+    if os.getuid() == 0 and not is_rootless():
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    syscalls.unshare(Clone.NEWUSER)
+
+
+def why_no_user_namespaces() -> str:
+    """The settings that forbid user namespaces here, and how to allow them."""
+    found = errors.user_namespace_switches()
+    return "; ".join(found) or "a security module forbids them: use a VM (vagrant up), or run as root"
+
+
+def _overlay() -> Ability:
+    how = "modprobe overlay as root (CONFIG_OVERLAY_FS)"
+    return _try(lambda: namespaces.run_in_new(Clone.NEWNS, _mount_overlay), how)
+
+
+def _mount_overlay() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        syscalls.mount("tmpfs", directory, "tmpfs")
+        try:
+            for name in ("lower", "upper", "work", "merged"):
+                os.mkdir(f"{directory}/{name}")
+            options = f"lowerdir={directory}/lower,upperdir={directory}/upper,workdir={directory}/work"
+            syscalls.mount("overlay", f"{directory}/merged", "overlay", 0, options)
+        finally:
+            syscalls.umount2(directory, syscalls.MNT_DETACH)
+
+
+def _file_system(name: str) -> bool:
+    return any(line.split()[-1] == name for line in Path("/proc/filesystems").read_text().splitlines())
+
+
+def _aufs() -> Ability:
+    if _file_system("aufs"):
+        return Ability(True)
+    return Ability(False, "this kernel has no aufs", "boot a kernel that ships it: Ubuntu 20.04 with its 5.4 kernel")
+
+
+def _swap() -> Ability:
+    if len(Path("/proc/swaps").read_text().splitlines()) > 1:
+        return Ability(True)
+    return Ability(False, "no swap is on", "use the VM (vagrant up); on a machine of your own: swapon as root")
+
+
+def _cgroup_v1() -> Ability:
+    if cgroup_dialect() != "v2":
+        return Ability(True)
+    return Ability(False, "only cgroup v2 is mounted", "boot with systemd.unified_cgroup_hierarchy=0 (Debian 12), in a VM")
+
+
+def _cgroup_v2() -> Ability:
+    if cgroup_dialect() == "v2":
+        return Ability(True)
+    return Ability(False, "the controllers are on cgroup v1", "boot without systemd.unified_cgroup_hierarchy=0, in a VM")
+
+
+def _engine() -> Ability:
+    if not shutil.which("docker"):
+        return Ability(False, "docker is not installed", "install Docker Engine in a VM")
+    return _try(lambda: os.stat("/var/run/docker.sock"), "start dockerd (systemctl start docker) in a VM")
+
+
+def _vagrant() -> Ability:
+    if shutil.which("vagrant"):
+        return Ability(True)
+    return Ability(False, "vagrant is not installed", "install it: https://developer.hashicorp.com/vagrant/install")
+
+
+def _vm() -> Ability:
+    if VM_MARKER.exists():
+        return Ability(True)
+    return Ability(False, "this is not the lab VM", "vagrant up")
+
+
+PROBES: dict[str, Callable[[], Ability]] = {
+    **{f"{kind.name} namespace": lambda kind=kind: _namespace(kind) for kind in namespaces.KINDS.values()},  # type: ignore[misc]
+    "user namespaces of ordinary users": ordinary_user_namespace,
+    "cgroup v1": _cgroup_v1,
+    "cgroup v2": _cgroup_v2,
+    "swap": _swap,
+    "overlay": _overlay,
+    "aufs": _aufs,
+    "Docker engine": _engine,
+    "Vagrant": _vagrant,
+    "lab VM": _vm,
+}

@@ -1,0 +1,45 @@
+"""What a lab or an exercise needs of the machine, and how it ends where the machine has it not."""
+
+import os
+import shutil
+
+import pytest
+
+from runtime.lab import machine
+
+MUST_RUN_VARIABLE = "LABS_MUST_RUN"  # "1": what is unsupported counts as failed (CI on a machine that has everything)
+
+
+class Unsupported(pytest.skip.Exception):
+    """This machine cannot show something; ``how`` says how to get one that can."""
+
+    def __init__(self, reason: str, how: str) -> None:
+        super().__init__(f"unsupported: {reason}; to enable it: {how}")
+        self.reason, self.how = reason, how
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """The marker of a lab or an exercise that needs ``root``, a tool by its name, or what the doctor's table lists.
+
+    ``root`` is uid 0 over all ids of the machine or VM, not the root of an ordinary user's sandbox.
+    """
+    return pytest.mark.needs(*names)
+
+
+def missing(name: str) -> machine.Ability | None:
+    """Why a need is not met here, or None if it is."""
+    if name == "root":
+        if os.geteuid() == 0 and not machine.is_rootless():
+            return None
+        return machine.Ability(False, "it needs root", "run pytest as root, or in the VM (vagrant up)")
+    if name in machine.PROBES:
+        ability = machine.facts().can[name]
+        return None if ability.ok else ability
+    if shutil.which(name):
+        return None
+    return machine.Ability(False, f"the program {name} is not installed", "run ./provision.sh")
+
+
+def must_run() -> bool:
+    """Whether what is unsupported counts as failed."""
+    return os.environ.get(MUST_RUN_VARIABLE) == "1"

@@ -1,0 +1,105 @@
+"""The file systems of the sandbox: what is private, what is read-only, and what stays as it is."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from runtime.kernel import proc, syscalls
+from runtime.kernel.syscalls import Mount
+
+TEMPORARY = "/run/unshared"  # TMPDIR of the labs; /run is a file system of the sandbox's own
+PRIVATE_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid", "hostname", "hosts")
+_FLAGS = {
+    "nosuid": Mount.NOSUID,
+    "nodev": Mount.NODEV,
+    "noexec": Mount.NOEXEC,
+    "noatime": Mount.NOATIME,
+    "nodiratime": Mount.NODIRATIME,
+    "relatime": Mount.RELATIME,
+}
+
+
+def set_up(writable: Sequence[Path], read_only: bool) -> None:
+    """Arrange the mounts of a new mount namespace; needs CAP_SYS_ADMIN in it, and new PID, net, cgroup namespaces."""
+    syscalls.mount(None, "/", None, Mount.REC | Mount.PRIVATE)
+    hierarchies = _cgroup_hierarchies()
+    had_securityfs = any(mount["fstype"] == "securityfs" for mount in _mounts())
+    if read_only:
+        for path in writable:
+            syscalls.mount(str(path), str(path), None, Mount.BIND | Mount.REC)
+        _make_read_only(writable)
+    syscalls.mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC)
+    _mount_sys(hierarchies, had_securityfs, read_only)
+    for point in ("/dev/shm", "/run"):
+        syscalls.mount("tmpfs", point, "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=755" if point == "/run" else "mode=1777")
+    os.mkdir(TEMPORARY)
+    os.chmod(TEMPORARY, 0o1777)
+    _private_files()
+
+
+def _mounts() -> list[dict[str, str]]:
+    mounts: list[dict[str, str]] = proc.read("/proc/PID/mountinfo", os.getpid())
+    return mounts
+
+
+def _cgroup_hierarchies() -> list[dict[str, str]]:
+    return [mount for mount in _mounts() if mount["fstype"] in ("cgroup", "cgroup2")]
+
+
+def _make_read_only(writable: Sequence[Path]) -> None:
+    """Make every mount read-only but the writable ones and what lies below them, /proc and /dev."""
+    kept = [*(str(path) for path in writable), "/proc", "/dev"]
+    for mount in _mounts():
+        point = mount["point"]
+        if any(point == path or point.startswith(path + "/") for path in kept):
+            continue
+        flags = Mount.REMOUNT | Mount.BIND | Mount.RDONLY
+        for option in mount["options"].split(","):
+            flags |= _FLAGS.get(option, Mount(0))
+        try:
+            syscalls.mount(None, point, None, flags)
+        except FileNotFoundError:
+            pass  # another mount lies over it, so nobody can write there
+        except OSError as error:
+            if mount["fstype"] == "autofs":
+                continue  # remounting one would start it
+            raise error
+
+
+def _mount_sys(hierarchies: list[dict[str, str]], had_securityfs: bool, read_only: bool) -> None:
+    """A /sys of the new network namespace, and below it the cgroup trees as the new cgroup namespace sees them."""
+    flags = Mount.NOSUID | Mount.NODEV | Mount.NOEXEC
+    try:
+        syscalls.mount("sysfs", "/sys", "sysfs", flags | (Mount.RDONLY if read_only else Mount(0)))
+    except PermissionError:
+        return  # in a container that hides parts of /sys a user namespace gets no new one (mount_namespaces(7))
+    if had_securityfs and read_only:
+        syscalls.mount("securityfs", "/sys/kernel/security", "securityfs", flags | Mount.RDONLY)
+    unified = [mount for mount in hierarchies if mount["point"] == "/sys/fs/cgroup"]
+    if not unified and hierarchies:
+        syscalls.mount("tmpfs", "/sys/fs/cgroup", "tmpfs", flags, "mode=755")
+    for mount in hierarchies:
+        _mount_hierarchy(mount, flags)
+
+
+def _mount_hierarchy(mount: dict[str, str], flags: Mount) -> None:
+    if not mount["point"].startswith("/sys/fs/cgroup"):
+        return
+    kept = [option for option in mount["super"].split(",") if option not in ("rw", "ro")]
+    options = ",".join(kept) if mount["fstype"] == "cgroup" else None
+    os.makedirs(mount["point"], exist_ok=True)
+    try:
+        syscalls.mount(mount["fstype"], mount["point"], mount["fstype"], flags, options)
+    except PermissionError:
+        os.rmdir(mount["point"])  # a user namespace gets no v1 tree that it could not see before
+
+
+def _private_files() -> None:
+    """Copies of the files that say who is who, so that a lab may add a user or rename the machine."""
+    for name in PRIVATE_FILES:
+        source, copy = Path("/etc") / name, Path(TEMPORARY) / f".etc-{name}"
+        if source.is_file() and os.access(source, os.R_OK):
+            shutil.copyfile(source, copy)
+            shutil.copymode(source, copy)
+            syscalls.mount(str(copy), str(source), None, Mount.BIND)
