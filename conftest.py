@@ -138,8 +138,10 @@ def pytest_runtest_makereport(
     course = item.config.stash.get(COURSE, None)
     if course and isinstance(item, pytest.Function) and LABS in item.path.parents:
         error = call.excinfo.value if call.excinfo else None
-        if isinstance(error, Unsupported) and must_run():
-            report.outcome, report.longrepr = "failed", f"{MUST_RUN_VARIABLE}=1, but {error}"
+        if isinstance(error, Unsupported):
+            report.longrepr = str(item.path), item.location[1] or 0, f"Skipped: {error}"
+            if must_run():
+                report.outcome, report.longrepr = "failed", f"{MUST_RUN_VARIABLE}=1, but {error}"
         course.note_phase(report.outcome, error, report.duration)
         if report.when == "teardown":
             course.end_exercise(item.path, item.originalname, item.nodeid)

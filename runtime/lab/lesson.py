@@ -20,7 +20,7 @@ from runtime.lab.requirements import Unsupported
 
 SHOWN_VALUES = 2000  # characters of a check's values that are recorded
 
-Watched = windows.Window | namespaces.Child | int
+Watched = windows.Window | namespaces.Child[Any] | int
 
 
 class Lab:

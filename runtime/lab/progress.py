@@ -6,10 +6,11 @@ It takes the place of pytest's dots where somebody is looking: a terminal, neith
 import os
 import sys
 from collections import Counter
+from collections.abc import Generator
 
 import pytest
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from runtime.lab.course import Course
 from runtime.lab.outline import read_outline
@@ -17,27 +18,26 @@ from runtime.lab.record import Event
 
 
 def install(config: pytest.Config, course: Course) -> None:
-    """Use the bars if a person is at the terminal."""
+    """Show the bars if a person is at the terminal."""
     option = config.option
     if config.get_verbosity() or option.capture == "no" or getattr(option, "numprocesses", None):
         return
-    standard = config.pluginmanager.getplugin("terminalreporter")
-    if standard is None or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return
-    config.pluginmanager.unregister(standard)
-    config.pluginmanager.register(LabReporter(config, course), "terminalreporter")
+    reporter.showfspath = False  # the bars name the labs
+    config.pluginmanager.register(LabBars(course, colours=reporter.hasmarkup))
 
 
-class LabReporter(pytest.TerminalReporter):
-    """Pytest's reporter, with bars for the labs instead of dots."""
+class LabBars:
+    """A bar for each lab; pytest writes its header before and its summary after them."""
 
-    def __init__(self, config: pytest.Config, course: Course) -> None:
-        super().__init__(config, sys.stdout)
+    def __init__(self, course: Course, colours: bool) -> None:
         # Output of exercises is captured at the file descriptor, so the bars have one of their own.
-        terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-        console = Console(file=terminal, force_terminal=True, no_color=None if self.hasmarkup else True)
+        self._terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+        console = Console(file=self._terminal, force_terminal=True, no_color=not colours)
         self._bars = Progress(
-            TextColumn("[progress.description]{task.description}"),
+            TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -45,49 +45,46 @@ class LabReporter(pytest.TerminalReporter):
             console=console,
             auto_refresh=False,
         )
-        self._tasks: dict[str, int] = {}
-        self._running: str | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._running = ""
         course.listeners.append(self._on_event)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        super().pytest_collection_finish(session)
         for file, count in Counter(item.location[0] for item in session.items).items():
-            outline = read_outline(session.config.rootpath / file)
-            self._tasks[file] = self._bars.add_task(outline.title, total=count, start=False, step="")
-        if self._tasks and not self.config.option.collectonly:
-            self.write_line("")
-            self._bars.start()
-
-    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        self._running = location[0]
-        self._bars.start_task(self._tasks[self._running])  # type: ignore[arg-type]
-        self._bars.refresh()
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._tests_ran = True
-        category = self.config.hook.pytest_report_teststatus(report=report, config=self.config)[0]
-        self._add_stats(category, [report])
-        task = self._tasks[report.location[0]]
-        if report.failed:
-            self._bars.update(task, description=f"[red]{self._bars.tasks[task].description}[/]")  # type: ignore[arg-type]
-        if report.when == "teardown":
-            self._bars.update(task, advance=1, step="")  # type: ignore[arg-type]
-        self._bars.refresh()
-
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Pytest writes the percentage here; the bars show it."""
+            title = read_outline(session.config.rootpath / file).title.partition(":")[0]
+            self._tasks[file] = self._bars.add_task(title, total=count, start=False, step="")
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self, session: pytest.Session):  # type: ignore[no-untyped-def]
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
         """Stop the bars before anything else is printed, however the loop ends."""
+        self._terminal.write("\n")
+        self._bars.start()
         try:
             return (yield)
         finally:
             self._bars.stop()
-            self._bars.console.file.close()
+            self._terminal.close()
+
+    def pytest_runtest_logstart(self, location: tuple[str, int | None, str]) -> None:
+        self._running = location[0]
+        self._bars.start_task(self._tasks[self._running])
+        self._bars.refresh()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Count for pytest's summary, but write no letter: the bars say it."""
+        if report.passed:
+            return ("passed" if report.when == "call" else "", "", "")
+        if report.failed:
+            task = self._tasks[self._running]
+            self._bars.update(task, description=f"[red]✘ {self._bars.tasks[task].description.removeprefix('[red]✘ ')}")
+        return ("skipped" if report.skipped else "failed" if report.when == "call" else "error", "", "")
+
+    def pytest_runtest_logfinish(self) -> None:
+        self._bars.update(self._tasks[self._running], advance=1, step="")
+        self._bars.refresh()
 
     def _on_event(self, event: Event) -> None:
-        if event["event"] == "step" and self._running:
-            text = f"{event['number']}. {event['title']}"
-            self._bars.update(self._tasks[self._running], step=text[:60])  # type: ignore[arg-type]
+        if event["event"] == "step":
+            self._bars.update(self._tasks[self._running], step=f"{event['number']}. {event['title']}"[:60])
             self._bars.refresh()

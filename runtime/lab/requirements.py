@@ -4,13 +4,14 @@ import os
 import shutil
 
 import pytest
+from _pytest.outcomes import Skipped
 
 from runtime.lab import machine
 
 MUST_RUN_VARIABLE = "LABS_MUST_RUN"  # "1": what is unsupported counts as failed (CI on a machine that has everything)
 
 
-class Unsupported(pytest.skip.Exception):
+class Unsupported(Skipped):
     """This machine cannot show something; ``how`` says how to get one that can."""
 
     def __init__(self, reason: str, how: str) -> None:

@@ -61,7 +61,7 @@ def run(plan: Plan) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _run(plan: Plan, run_id: str, mask: set[signal.Signals]) -> int:
+def _run(plan: Plan, run_id: str, mask: set[int | signal.Signals]) -> int:
     go_read, go_write = os.pipe()
     trouble_read, trouble_write = os.pipe()
     rootless = os.geteuid() != 0
@@ -140,7 +140,7 @@ def _wait_for(child: int, receiver: int) -> int:
 # From here on we are inside
 
 
-def _init(plan: Plan, run_id: str, mask: set[signal.Signals], go: int, trouble: int, rootless: bool) -> NoReturn:
+def _init(plan: Plan, run_id: str, mask: set[int | signal.Signals], go: int, trouble: int, rootless: bool) -> NoReturn:
     """Pid 1 of the sandbox: it may do everything in its namespaces, and ends all of them by its own end."""
     code = 1
     try:
@@ -180,7 +180,7 @@ def _set_loopback_up() -> None:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
 
 
-def _execute(plan: Plan, run_id: str, mask: set[signal.Signals], rootless: bool) -> NoReturn:
+def _execute(plan: Plan, run_id: str, mask: set[int | signal.Signals], rootless: bool) -> NoReturn:
     """The inner pytest: it starts with the signals of the outer one."""
     if not rootless:
         syscalls.drop_bounding(DROPPED_CAPABILITIES)

@@ -10,6 +10,9 @@ from runtime.kernel.syscalls import Mount
 
 TEMPORARY = "/run/unshared"  # TMPDIR of the labs; /run is a file system of the sandbox's own
 PRIVATE_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid", "hostname", "hosts")
+WHOLE_PROC = f"{TEMPORARY}/.proc"
+NAMESPACED_SYSCTLS = ("net", "fs/mqueue", "kernel/hostname", "kernel/domainname", "kernel/msg*", "kernel/sem*", "kernel/shm*")
+_SPECIAL = Mount.NOSUID | Mount.NODEV | Mount.NOEXEC
 _FLAGS = {
     "nosuid": Mount.NOSUID,
     "nodev": Mount.NODEV,
@@ -29,13 +32,15 @@ def set_up(writable: Sequence[Path], read_only: bool) -> None:
         for path in writable:
             syscalls.mount(str(path), str(path), None, Mount.BIND | Mount.REC)
         _make_read_only(writable)
-    syscalls.mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC)
+    syscalls.mount("proc", "/proc", "proc", _SPECIAL)
     _mount_sys(hierarchies, had_securityfs, read_only)
     for point in ("/dev/shm", "/run"):
         syscalls.mount("tmpfs", point, "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=755" if point == "/run" else "mode=1777")
     os.mkdir(TEMPORARY)
     os.chmod(TEMPORARY, 0o1777)
     _private_files()
+    if read_only:
+        _guard_sysctls()
 
 
 def _mounts() -> list[dict[str, str]]:
@@ -48,8 +53,8 @@ def _cgroup_hierarchies() -> list[dict[str, str]]:
 
 
 def _make_read_only(writable: Sequence[Path]) -> None:
-    """Make every mount read-only but the writable ones and what lies below them, /proc and /dev."""
-    kept = [*(str(path) for path in writable), "/proc", "/dev"]
+    """Make every mount read-only but the writable ones, what lies below them, and terminals."""
+    kept = [*(str(path) for path in writable), "/proc", "/dev/pts"]
     for mount in _mounts():
         point = mount["point"]
         if any(point == path or point.startswith(path + "/") for path in kept):
@@ -69,7 +74,7 @@ def _make_read_only(writable: Sequence[Path]) -> None:
 
 def _mount_sys(hierarchies: list[dict[str, str]], had_securityfs: bool, read_only: bool) -> None:
     """A /sys of the new network namespace, and below it the cgroup trees as the new cgroup namespace sees them."""
-    flags = Mount.NOSUID | Mount.NODEV | Mount.NOEXEC
+    flags = _SPECIAL
     try:
         syscalls.mount("sysfs", "/sys", "sysfs", flags | (Mount.RDONLY if read_only else Mount(0)))
     except PermissionError:
@@ -93,6 +98,22 @@ def _mount_hierarchy(mount: dict[str, str], flags: Mount) -> None:
         syscalls.mount(mount["fstype"], mount["point"], mount["fstype"], flags, options)
     except PermissionError:
         os.rmdir(mount["point"])  # a user namespace gets no v1 tree that it could not see before
+
+
+def _guard_sysctls() -> None:
+    """Make /proc/sys read-only, but for what belongs to a namespace and so to the sandbox.
+
+    A user namespace may mount a /proc of its own only where it sees one that nothing covers (mount_namespaces(7)): so
+    an untouched one stays aside.
+    """
+    os.mkdir(WHOLE_PROC)
+    syscalls.mount("proc", WHOLE_PROC, "proc", _SPECIAL)
+    for path in filter(os.path.exists, ("/proc/sys", "/proc/sysrq-trigger")):
+        syscalls.mount(path, path, None, Mount.BIND)
+        syscalls.mount(None, path, None, Mount.REMOUNT | Mount.BIND | Mount.RDONLY | _SPECIAL)
+    for pattern in NAMESPACED_SYSCTLS:
+        for own in Path(WHOLE_PROC, "sys").glob(pattern):
+            syscalls.mount(str(own), f"/proc/{own.relative_to(WHOLE_PROC)}", None, Mount.BIND)
 
 
 def _private_files() -> None:

@@ -56,7 +56,7 @@ def read(records: Iterable[Path]) -> list[LabSummary]:
         for event in _events(path):
             if event["event"] == "lab":
                 lab = labs.setdefault(event["lab"], LabSummary())
-                lab.title, lab.order = event["title"], event["order"]
+                lab.title, lab.order = event["title"].partition(":")[0], event["order"]
                 lab_of.update({exercise["name"]: lab for exercise in event["exercises"]})
             elif event.get("exercise") in lab_of:
                 _take(lab_of[event["exercise"]], event)

@@ -85,15 +85,16 @@ class Window:
         self._recorded = 0
         self._plain = 0  # above 0: a shell without marks; the number of the next marker
         self._prompt_group = 0  # the process group that printed the last prompt
-        self._spawn = pexpect.spawn(
+        self._spawn: pexpect.spawn[bytes] = pexpect.spawn(
             "/bin/bash",
             env=_environment(home) | marks.environment(secret) | (environment or {}),
             cwd=str(home),
             dimensions=(ROWS, COLUMNS),
             timeout=None,
         )
-        self._spawn.delaybeforesend = None  # type: ignore[assignment]  # the stubs know only numbers
-        self._spawn.ptyproc.delayafterclose = self._spawn.ptyproc.delayafterterminate = 0  # close() kills before
+        assert self._spawn.pid is not None
+        self.shell: int = self._spawn.pid  # the first bash, as pytest's PID namespace numbers it
+        self._spawn.delaybeforesend = None
         emit("window", window=name, what="open", data={"columns": COLUMNS, "rows": ROWS})
         self._next_mark(time.monotonic() + TIMEOUT, "bash")
 
@@ -101,11 +102,6 @@ class Window:
         return f"<window {self.name}>"
 
     # What the window shows
-
-    @property
-    def shell(self) -> int:
-        """The pid of the first bash of the window, in the PID namespace of pytest."""
-        return int(self._spawn.pid)
 
     @property
     def pid(self) -> int:
@@ -219,9 +215,11 @@ class Window:
         """Kill everything that the window started, and close its terminal."""
         if self._spawn.closed:
             return
-        for pid, _ in reversed(list(_descendants(self.shell))):
+        for pid, _ in _descendants(self.shell):
             _kill(pid)
-        self._spawn.close(force=True)
+        if self._spawn.isalive():
+            self._spawn.wait()
+        self._spawn.close(force=False)
         self._emit("window", window=self.name, what="close", data="")
 
     # How it is done
