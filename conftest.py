@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reports import ReportError
 from reports.render import render
 from runtime.lab import Lab, progress, record, sandbox, target
 from runtime.lab.course import Course
@@ -50,7 +51,7 @@ def report_directory(config: pytest.Config) -> Path:
 
 def is_lab_run(config: pytest.Config) -> bool:
     """Whether this pytest runs labs and nothing else, and really runs them."""
-    quiet = ("help", "version", "collectonly", "markers", "show_fixtures", "show_fixtures_per_test", "setuponly")
+    quiet = ("help", "version", "collectonly", "markers", "showfixtures", "show_fixtures_per_test", "setuponly")
     if any(getattr(config.option, name, False) for name in quiet) or hasattr(config, "workerinput"):
         return False
     return target.only_labs(config.args, Path(config.invocation_params.dir), LABS)
@@ -83,10 +84,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 @pytest.hookimpl(trylast=True)  # after pytest's own terminal reporter is there
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*names): what the machine must have (runtime.lab.needs)")
-    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    workerinput = getattr(config, "workerinput", {})
+    worker, run = workerinput.get("workerid", ""), workerinput.get("testrunuid", "")
     if worker or is_lab_run(config):
         why = config.stash[TARGET].why if TARGET in config.stash else "a worker of a run"
-        config.stash[COURSE] = Course(report_directory(config), worker, why, list(config.invocation_params.args))
+        config.stash[COURSE] = Course(report_directory(config), worker, run, why, list(config.invocation_params.args))
     if not worker and COURSE in config.stash:
         progress.install(config, config.stash[COURSE])
 
@@ -148,6 +150,7 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(trylast=True)  # after an interrupted exercise was torn down
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     course = session.config.stash.get(COURSE, None)
     if course is None:
@@ -155,7 +158,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     course.end(int(exitstatus))
     records = record.files(course.directory)
     if records and not hasattr(session.config, "workerinput"):
-        session.config.stash[REPORT] = render(records, course.directory)
+        try:
+            session.config.stash[REPORT] = render(records, course.directory)
+        except ReportError as error:
+            session.config.issue_config_time_warning(UserWarning(f"no report: {error}"), stacklevel=2)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

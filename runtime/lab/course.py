@@ -1,6 +1,7 @@
 """One pytest process's run of the labs: opens the record, and knows what has begun and how it ended."""
 
 import datetime
+import os
 from pathlib import Path
 
 from runtime.lab import machine, record, run_cgroups
@@ -13,8 +14,9 @@ from runtime.lab.requirements import Unsupported
 class Course:
     """Nothing is written before the first exercise begins, so that a run of nothing leaves no record."""
 
-    def __init__(self, directory: Path, worker: str, target_why: str, arguments: list[str]) -> None:
+    def __init__(self, directory: Path, worker: str, run: str, target_why: str, arguments: list[str]) -> None:
         self.directory, self.target_why = directory, target_why
+        self.run = os.environ.get(machine.SANDBOX_VARIABLE) or run or run_cgroups.run_id()
         self.listeners: list[record.Listener] = []
         self._worker, self._arguments = worker, arguments
         self._recorder: record.Recorder | None = None
@@ -88,7 +90,7 @@ class Course:
             facts = machine.facts()
             self._recorder.emit(
                 "run",
-                run=run_cgroups.run_id(),
+                run=self.run,
                 started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 argv=self._arguments,
                 target="sandbox" if facts.sandbox else "here",

@@ -2,6 +2,7 @@
 
 import linecache
 import os
+import sys
 import time
 import traceback
 from collections.abc import Sequence
@@ -261,7 +262,7 @@ def _describe(error: BaseException) -> str:
 
 def _caller_in(path: Path) -> int:
     """The line of the lab file that is running."""
-    for frame, line in traceback.walk_stack(None):
+    for frame, line in traceback.walk_stack(sys._getframe()):
         if frame.f_code.co_filename == str(path):
             return line
     return 0

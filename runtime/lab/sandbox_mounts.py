@@ -30,6 +30,8 @@ def set_up(writable: Sequence[Path], read_only: bool) -> None:
     had_securityfs = any(mount["fstype"] == "securityfs" for mount in _mounts())
     if read_only:
         for path in writable:
+            if not path.exists():
+                path.touch()  # a file of the root directory that an option names
             syscalls.mount(str(path), str(path), None, Mount.BIND | Mount.REC)
         _make_read_only(writable)
     syscalls.mount("proc", "/proc", "proc", _SPECIAL)

@@ -57,12 +57,14 @@ def only_labs(arguments: Iterable[str], invocation: Path, labs: Path) -> bool:
 def writable_paths(root: Path, invocation: Path, named: Iterable[object]) -> list[Path]:
     """The paths that stay writable in the sandbox: the checkout, the working directory, /tmp, and what options name.
 
-    For a file that is to be written its directory is taken, or the nearest one that exists; a system directory never.
+    For a file that is to be written its directory is taken, or the nearest one that exists; a system directory never,
+    and of the root directory only the file itself.
     """
     wanted = [root, invocation, Path("/tmp")]
     for value in named:
         if isinstance(value, str | Path) and "/" in str(value):
-            wanted.append(_nearest_directory(invocation / value))
+            path = Path(os.path.normpath(invocation / value))
+            wanted.append(path if path.parent == Path("/") and not path.is_dir() else _nearest_directory(path))
     found: list[Path] = []
     for path in wanted:
         resolved = path.resolve()

@@ -1,0 +1,116 @@
+"""Text for pages: what was observed (hostile until shown as text) and what a lesson says (a little markup)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from markupsafe import Markup, escape
+
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""Show characters that a browser would hide or obey (controls, direction overrides, lone surrogates) as escapes.
+
+    Characters in `keep` stay as they are. ``visible("a\x1b[31m\n")`` is ``a\x1b[31m\n`` spelled out.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if char in keep else _spelled(char) for char in text)
+
+
+def _spelled(char: str) -> str:
+    if unicodedata.category(char) not in _HIDDEN:
+        return char
+    if char in _SHORT:
+        return _SHORT[char]
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def value_text(value: object, limit: int = 2000) -> str:
+    """One observed value as one line of text; longer than `limit` characters is cut and says so."""
+    text = _plain(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} characters more)"
+
+
+def _plain(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return visible(value) if value else "(empty)"
+        case {"error": str(name), **rest} if not rest:
+            return f"cannot be read: {visible(name)}"
+        case Mapping():
+            return " ".join(f"{visible(str(key))}={_plain(item)}" for key, item in value.items()) or "(none)"
+        case list():
+            return " ".join(_plain(item) for item in value) or "(none)"
+        case _:
+            return visible(str(value))
+
+
+_INLINE = re.compile(
+    r"``(?P<double>.+?)``|`(?P<code>[^`]+)`|\*\*(?P<strong>[^*\s][^*]*)\*\*|\*(?P<em>[^*\s][^*]*)\*"
+    r"|(?P<page>\b[A-Za-z_][\w.+-]*)\((?P<section>[1-8])\)|(?P<url>https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:])"
+)
+
+
+def prose(text: str) -> Markup:
+    """A lesson's text as HTML: paragraphs, indented blocks, ``- `` lists, `code`, **strong**, man pages as links."""
+    blocks = re.split(r"\n[ \t]*\n", visible(text, keep="\n\t").strip("\n"))
+    return Markup("\n").join(_block(block) for block in _joined(blocks) if block.strip())
+
+
+def _joined(blocks: list[str]) -> list[str]:
+    """Put indented blocks that follow each other back together: a program may hold empty lines."""
+    joined: list[str] = []
+    for block in blocks:
+        if joined and _indented(block) and _indented(joined[-1]):
+            joined[-1] += "\n\n" + block
+        else:
+            joined.append(block)
+    return joined
+
+
+def _indented(block: str) -> bool:
+    return all(line.startswith(("    ", "\t")) for line in block.splitlines() if line.strip())
+
+
+def _block(block: str) -> Markup:
+    lines = block.splitlines()
+    if _indented(block):
+        body = "\n".join(line[1:] if line.startswith("\t") else line[4:] for line in lines)
+        return Markup("<pre class=sample tabindex=0>{}</pre>").format(body)
+    if lines[0].lstrip().startswith(("- ", "* ")):
+        items = re.split(r"(?m)^\s*[-*] ", block)[1:]
+        return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(inline(i)) for i in items))
+    return Markup("<p>{}</p>").format(inline(block))
+
+
+def inline(text: str) -> Markup:
+    """`code`, **strong**, *emphasis*, man pages and addresses of one stretch of text, everything else escaped."""
+    parts: list[Markup] = []
+    at = 0
+    for found in _INLINE.finditer(text):
+        parts += [escape(text[at : found.start()]), _inline(found)]
+        at = found.end()
+    return Markup("").join([*parts, escape(text[at:])])
+
+
+def _inline(found: re.Match[str]) -> Markup:
+    kind = found.lastgroup
+    if kind in ("double", "code"):
+        return Markup("<code>{}</code>").format(found[kind])
+    if kind in ("strong", "em"):
+        return Markup(f"<{kind}>{{}}</{kind}>").format(found[kind])
+    if kind == "url":
+        return Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(found["url"])
+    page, section = found["page"], found["section"]
+    address = f"https://man7.org/linux/man-pages/man{section}/{page}.{section}.html"
+    return Markup('<a href="{}" rel="noreferrer">{}({})</a>').format(address, page, section)

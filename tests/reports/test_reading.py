@@ -1,0 +1,147 @@
+"""Records are read as far as they go, and refused when they were damaged."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reports import ReportError
+from reports.reading import read
+from tests.reports.conftest import (
+    END,
+    REAL,
+    Told,
+    Write,
+    event,
+    exercise,
+    exercise_end,
+    lab,
+    only,
+    run,
+    step,
+    step_end,
+    typed,
+    whole,
+)
+
+
+def test_a_whole_run(told: Told) -> None:
+    story = told(*whole(event("check", step="uts/test_rename/1", ok=True, source="assert a", values="1", line=3)))
+    (exercise,) = only(story).exercises
+    (only_step,) = exercise.steps
+    assert story.complete
+    assert (story.id, story.target, story.exitstatus, story.seconds) == ("r1", "here", 0, 2.0)
+    assert (exercise.outcome, only_step.outcome, only_step.seconds) == ("passed", "passed", 0.1)
+    assert [(check.ok, check.source) for check in only_step.checks] == [(True, "assert a")]
+
+
+def test_a_run_that_died_in_a_step(told: Told) -> None:
+    story = told(run(), lab(), exercise(), step(), *typed("first", "true"), tail='{"v": 1, "event": "win')
+    (exercise_,) = only(story).exercises
+    assert story.torn
+    assert not story.complete
+    assert exercise_.outcome == exercise_.steps[0].outcome == "interrupted"
+    assert len(exercise_.output) == 2
+
+
+def test_a_record_without_end_is_not_complete(told: Told) -> None:
+    assert not told(run(), lab()).complete
+
+
+def test_unknown_events_and_keys_are_passed_over(told: Told) -> None:
+    future = event("weather", sun=True), event("check", step="uts/test_rename/1", ok=True, colour="red")
+    assert len(only(told(*whole(*future))).exercises[0].steps[0].checks) == 1
+
+
+def test_values_of_an_unexpected_type_are_empty(told: Told) -> None:
+    odd = step(title=None, claims="uts-01", source=[1], watch={"a": 1}, number="one", ask=3)
+    (only_step,) = only(told(run(), lab(), exercise(), odd)).exercises[0].steps
+    assert (only_step.title, only_step.claims, only_step.source.text, only_step.ask) == ("", [], "", None)
+
+
+@pytest.mark.parametrize("line", ["not json", "[1, 2]", '"text"', "{", "[" * 100_000, "1" * 5000, "\x00"])
+def test_a_broken_line_in_the_middle_names_file_and_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_text(f"{json.dumps(run())}\n{line}\n{json.dumps(END)}\n")
+    with pytest.raises(ReportError, match=r"record\.jsonl, line 2: no JSON object"):
+        read([path])
+
+
+def test_bytes_that_are_no_text_are_a_broken_line(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_bytes(json.dumps(run()).encode() + b'\n{"event": "\xff"}\n' + json.dumps(END).encode())
+    with pytest.raises(ReportError, match="line 2"):
+        read([path])
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", '{"event": "lab", "lab": "uts"}\n', "{"])
+def test_a_record_without_a_run(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_text(content)
+    with pytest.raises(ReportError, match="holds no run"):
+        read([path])
+
+
+def test_a_record_of_a_later_version(write: Write) -> None:
+    with pytest.raises(ReportError, match="version 2"):
+        read([write({**run(), "v": 2})])
+
+
+def test_an_event_without_what_it_is_about(write: Write) -> None:
+    with pytest.raises(ReportError, match="line 2: a 'step' event without 'step'"):
+        read([write(run(), event("step", title="lost"), END)])
+
+
+def test_the_records_of_workers_are_one_run(write: Write) -> None:
+    first = write(run(), lab(), exercise("test_b", line=20), exercise_end(name="test_b"), END, name="record-gw0.jsonl")
+    second = write(run(), lab(), exercise("test_a", line=5), exercise_end(name="test_a"), END, name="record-gw1.jsonl")
+    story = read([first, second])
+    assert [exercise.name for exercise in only(story).exercises] == ["test_a", "test_b"]
+    assert story.complete
+
+
+def test_one_worker_that_died_leaves_the_run_unfinished(write: Write) -> None:
+    first = write(run(), lab(), END, name="record-gw0.jsonl")
+    second = write(run(), lab(), exercise(), name="record-gw1.jsonl")
+    assert not read([first, second]).complete
+
+
+def test_windows_of_the_same_name_in_two_workers_are_told_apart(write: Write) -> None:
+    records = [
+        write(
+            run(), lab(), exercise(name), step(name=name), *typed("first", name, name=name), END, name=f"{name}.jsonl"
+        )
+        for name in ("test_a", "test_b")
+    ]
+    assert [len(exercise.output) for exercise in only(read(records)).exercises] == [2, 2]
+
+
+def test_records_of_two_runs_are_refused(write: Write) -> None:
+    with pytest.raises(ReportError, match="belongs to run r2"):
+        read([write(run(), END, name="a.jsonl"), write({**run(), "run": "r2"}, END, name="b.jsonl")])
+
+
+def test_an_exercise_that_ran_again_counts_once(told: Told) -> None:
+    story = told(run(), lab(), exercise(), exercise_end("failed"), exercise(), step(), step_end(), exercise_end(), END)
+    (only_exercise,) = only(story).exercises
+    assert (only_exercise.outcome, len(only_exercise.steps)) == ("passed", 1)
+
+
+def test_a_step_that_broke_while_it_began_has_the_outcome_of_its_exercise(told: Told) -> None:
+    story = told(run(), lab(), exercise(), step(), exercise_end("failed", reason="no such window"), END)
+    (broken,) = only(story).exercises[0].steps
+    assert (broken.outcome, broken.error) == ("failed", "no such window")
+
+
+def test_numbers_that_json_does_not_know_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_text(json.dumps(run()) + '\n{"event": "end", "seconds": NaN, "exitstatus": 1}\n')
+    assert read([path]).exitstatus == 1
+
+
+def test_a_real_record() -> None:
+    story = read([REAL])
+    assert story.complete
+    assert story.facts.kernel
+    assert all(step.outcome != "interrupted" for lab in story.labs for e in lab.exercises for step in e.steps)
+    assert any(step.before and step.after for lab in story.labs for e in lab.exercises for step in e.steps)
