@@ -6,9 +6,10 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from runtime.kernel import namespaces, snapshot
 from runtime.lab import window as windows
@@ -21,6 +22,7 @@ from runtime.lab.requirements import Unsupported
 
 SHOWN_VALUES = 2000  # characters of a check's values that are recorded
 
+T = TypeVar("T")
 Watched = windows.Window | namespaces.Child[Any] | int
 
 
@@ -44,6 +46,7 @@ class Lab:
         self.programs = outline.path.parent / "programs"
         self._recorder, self._outline, self._exercise = recorder, outline, exercise
         self._nodeid, self._catalogue = nodeid, catalogue
+        self._kept = ExitStack()
         self._windows: dict[str, windows.Window] = {}
         self._steps: list[Step] = []
         self._open: Step | None = None
@@ -82,7 +85,11 @@ class Lab:
         step.about = {"text": text, "why": why, "hint": hint, "shows": list(shows)}
         return step
 
-    def unsupported(self, reason: str, how: str) -> None:
+    def keep(self, manager: AbstractContextManager[T]) -> T:
+        """Enter a context manager (a child, say) that ends with the exercise, not with a step."""
+        return self._kept.enter_context(manager)
+
+    def unsupported(self, reason: str, how: str) -> NoReturn:
         """End the exercise: this machine cannot show it.  ``how`` says how to get a machine that can."""
         raise Unsupported(reason, how)
 
@@ -95,12 +102,15 @@ class Lab:
 
     def check(self, line: int, source: str, values: str) -> None:
         """Record an assert that passed."""
-        self.emit("check", ok=True, source=f"assert {source}", values=values[:SHOWN_VALUES], line=line)
+        self.emit("check", ok=True, source=f"assert {source}", values=_values(values), line=line)
 
     def close(self) -> None:
-        """End all that the exercise started in its windows."""
-        for window in self._windows.values():
-            window.close()
+        """End all that the exercise started: what was kept, newest first, and then the windows."""
+        try:
+            self._kept.close()
+        finally:
+            for window in self._windows.values():
+                window.close()
 
     def _begin(self, step: "Step") -> None:
         if self._open:
@@ -227,7 +237,7 @@ class Step:
         lines = [frame.lineno for frame in traceback.extract_tb(trace) if frame.filename == str(self._lab.lab_file)]
         line = lines[-1] if lines and lines[-1] is not None else 0
         source = linecache.getline(str(self._lab.lab_file), line).strip()
-        self._lab.emit("check", ok=False, source=source, values=str(error)[:SHOWN_VALUES], line=line)
+        self._lab.emit("check", ok=False, source=source, values=_values(str(error)), line=line)
 
     def _observe(self, when: str) -> None:
         processes: list[dict[str, Any]] = []
@@ -240,6 +250,13 @@ class Step:
                 about = {"label": shown, "window": window, "pid": pid, "role": role, "parent": parent}
                 processes.append({**about, "state": state})
         self._lab.emit("observation", when=when, processes=processes)
+
+
+def _values(explanation: str) -> str:
+    """Pytest's explanation of an assert without its advice on options, cut to ``SHOWN_VALUES``."""
+    advice = ("Use -v", "Omitting ", "...Full output truncated")
+    lines = [line for line in explanation.splitlines() if not line.strip().startswith(advice)]
+    return "\n".join(lines).rstrip()[:SHOWN_VALUES]
 
 
 def _processes(watched: Watched) -> list[tuple[int, int, str]]:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -196,6 +197,9 @@ def _file_system(name: str) -> bool:
 
 
 def _aufs() -> Ability:
+    if not _file_system("aufs"):  # a try to mount it loads the module, where there is one; without branches it fails
+        with suppress(OSError):
+            namespaces.run_in_new(Clone.NEWNS, syscalls.mount, "none", "/", "aufs")
     if _file_system("aufs"):
         return Ability(True)
     return Ability(False, "this kernel has no aufs", "boot a kernel that ships it: Ubuntu 20.04 with its 5.4 kernel")

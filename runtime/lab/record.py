@@ -24,7 +24,7 @@ class Recorder:
         self.path = path
         self.listeners: list[Listener] = []
         self._began = time.monotonic()
-        self._file: TextIO = path.open("w", encoding="utf-8")
+        self._file: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace")
 
     def emit(self, event: str, **fields: Any) -> None:
         """Record one event; the line is in the file when this returns."""

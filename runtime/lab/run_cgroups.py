@@ -1,10 +1,12 @@
 """The cgroups of a run: one directory in every hierarchy where we may make one, named after the run.
 
-A run's id is ``PID-STARTTIME`` of the pytest that began it, so that a later run can tell the directories of dead runs.
+A run's id is ``PID-STARTTIME-PIDNAMESPACE`` of the pytest that began it, so that a later run in the same PID namespace
+can tell the directories of dead runs.
 """
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from runtime.kernel import proc
@@ -19,7 +21,7 @@ def run_id(pid: int | None = None) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    return f"{pid}-{fields[19]}"
+    return f"{pid}-{fields[19]}-{os.stat('/proc/self/ns/pid').st_ino}"
 
 
 def create(run: str) -> list[str]:
@@ -46,20 +48,18 @@ def remove(paths: Sequence[str]) -> None:
     """Remove cgroups with all below them; their processes must have ended."""
     for path in paths:
         for directory, _, _ in os.walk(path, topdown=False):
-            try:
+            with suppress(FileNotFoundError):
                 os.rmdir(directory)
-            except FileNotFoundError:
-                pass
 
 
 def sweep() -> None:
-    """Remove the cgroups of runs whose pytest and keeper were both killed."""
+    """Remove the cgroups of runs whose pytest and keeper were both killed; those of other users stay."""
     for directory in _own_directories():
-        for path in directory.glob(f"{PREFIX}*"):
+        for path in directory.glob(f"{PREFIX}*-{os.stat('/proc/self/ns/pid').st_ino}"):
             run = path.name.removeprefix(PREFIX)
-            pid = run.partition("-")[0]
-            if pid.isdigit() and run_id(int(pid)) != run and not _occupied(path):
-                remove([str(path)])
+            if run_id(int(run.partition("-")[0])) != run and not _occupied(path):
+                with suppress(PermissionError):
+                    remove([str(path)])
 
 
 def _occupied(path: Path) -> bool:

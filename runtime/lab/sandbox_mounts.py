@@ -1,5 +1,6 @@
 """The file systems of the sandbox: what is private, what is read-only, and what stays as it is."""
 
+import errno
 import os
 import shutil
 from collections.abc import Sequence
@@ -66,12 +67,10 @@ def _make_read_only(writable: Sequence[Path]) -> None:
             flags |= _FLAGS.get(option, Mount(0))
         try:
             syscalls.mount(None, point, None, flags)
-        except FileNotFoundError:
-            pass  # another mount lies over it, so nobody can write there
         except OSError as error:
-            if mount["fstype"] == "autofs":
-                continue  # remounting one would start it
-            raise error
+            covered = error.errno in (errno.ENOENT, errno.EINVAL)  # another mount lies over it: nobody can write there
+            if not covered and mount["fstype"] != "autofs":  # remounting one of those would start it
+                raise
 
 
 def _mount_sys(hierarchies: list[dict[str, str]], had_securityfs: bool, read_only: bool) -> None:

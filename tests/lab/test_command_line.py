@@ -1,6 +1,7 @@
 """``pytest labs/`` as a person types it: what comes through the sandbox, and what never enters it."""
 
 import os
+import select
 import signal
 import subprocess
 import xml.etree.ElementTree as ET
@@ -203,7 +204,12 @@ class Gate:
         )
 
     def wait_until_inside(self):
-        assert self.fifo.read_text() == "in\n"
+        """Wait until the step runs its command; the run must not end before that."""
+        gate, ended = os.open(self.fifo, os.O_RDONLY | os.O_NONBLOCK), os.pidfd_open(self.process.pid)
+        ready, _, _ = select.select([gate, ended], [], [], 60)
+        assert gate in ready, self.end()
+        os.close(gate)
+        os.close(ended)
 
     def end(self):
         output, _ = self.process.communicate(timeout=60)

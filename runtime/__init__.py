@@ -1,0 +1,1 @@
+"""What the labs are built from: `kernel` asks the kernel, `container` builds containers, `lab` makes lessons."""

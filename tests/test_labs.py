@@ -1,0 +1,136 @@
+"""The labs as a whole: each claim has one owner and is earned there, with the files that make it visible."""
+
+import ast
+import re
+from collections import Counter
+
+import pytest
+import yaml
+
+from runtime.kernel import proc
+from runtime.lab.claims import VERDICTS, Catalogue
+from runtime.lab.outline import read_outline
+from tests.conftest import ROOT
+
+LABS = [read_outline(path) for path in sorted((ROOT / "labs").glob("test_*.py"))]
+CATALOGUE = Catalogue.load()
+EXERCISES = [(lab, exercise) for lab in LABS for exercise in lab.exercises]
+STEPS = [(lab, exercise, step) for lab, exercise in EXERCISES for step in exercise.steps]
+OWNERS = {claim: step for _, _, step in STEPS for claim in step.claims}
+
+
+def ids(cases):
+    return [f"{case[0].name}-{case[1].name}" for case in cases]
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.name)
+def test_a_lab_has_a_title_a_text_and_its_place(lab):
+    assert lab.title.endswith("."), "the first line of the docstring is the title, a sentence"
+    assert len(lab.text) > 100
+    assert f"pytest.mark.order({lab.order})" in lab.source
+
+
+@pytest.mark.parametrize(("lab", "exercise"), EXERCISES, ids=ids(EXERCISES))
+def test_an_exercise_has_a_title_a_text_steps_and_a_question(lab, exercise):
+    assert exercise.title.endswith(".")
+    assert exercise.text
+    assert exercise.steps
+    assert any(step.asks for step in exercise.steps), "every exercise has at least one prediction"
+
+
+def test_step_titles_are_short_and_told_apart():
+    for _, exercise in EXERCISES:
+        titles = [step.title for step in exercise.steps]
+        assert len(set(titles)) == len(titles)
+    assert [step.title for *_, step in STEPS if len(step.title) > 80 or not step.title] == []
+
+
+def test_each_claim_has_exactly_one_owner():
+    owned = Counter(claim for *_, step in STEPS for claim in step.claims)
+    finished = {lab.name for lab in LABS}
+    assert {claim.id: owned[claim.id] for claim in CATALOGUE if claim.lab in finished and owned[claim.id] != 1} == {}
+    assert {claim.lab for claim in CATALOGUE} <= finished, "the catalogue has claims of a lab that does not exist"
+
+
+def test_no_unknown_claim():
+    known = {claim.id for claim in CATALOGUE}
+    assert {claim for *_, step in STEPS for claim in (*step.claims, *step.shows)} <= known
+
+
+def test_a_claim_is_owned_in_its_own_lab():
+    assert [claim for lab, _, step in STEPS for claim in step.claims if CATALOGUE[claim].lab != lab.name] == []
+
+
+@pytest.mark.parametrize("claim", list(CATALOGUE), ids=lambda claim: claim.id)
+def test_an_entry_of_the_catalogue(claim):
+    assert claim.statement.endswith((".", "?"))
+    assert claim.truth.endswith((".", ")"))
+    assert claim.verdict in VERDICTS
+    assert re.search(r"\(\d\w?\)|[Ll]inux|kernel|\d\.\d|\.[ch]\b|https?:|POSIX", claim.reference), claim.reference
+    for path in claim.visible_in:
+        assert proc.reader_of(path)
+
+
+@pytest.mark.parametrize("claim", [claim for claim in CATALOGUE if claim.verdict != "holds"], ids=lambda claim: claim.id)
+def test_what_is_wrong_or_changed_is_asked_before_it_is_shown(claim):
+    assert OWNERS[claim.id].asks
+
+
+def test_nothing_is_asserted_of_numbers_that_the_kernel_draws():
+    """pf-15, pf-18, pf-23: no assert compares a pid, an inode number or a mask of all capabilities with a literal."""
+    drawn = re.compile(r"\.(pid|shell|st_ino|inode)\b")
+    for lab in LABS:
+        for node in ast.walk(ast.parse(lab.source)):
+            if isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare):
+                numbers = [part for part in ast.walk(node.test) if isinstance(part, ast.Constant)]
+                big = [part.value for part in numbers if isinstance(part.value, int) and part.value > 1]
+                sides = [ast.unparse(side) for side in (node.test.left, *node.test.comparators)]
+                assert not (big and any(drawn.search(side) for side in sides)), f"{lab.path.name}:{node.lineno}"
+        assert "time.sleep" not in lab.source, f"{lab.path.name} sleeps; wait for an event"
+
+
+# One real run
+
+
+def test_the_labs_are_green(labs_run):
+    assert labs_run.process.returncode == 0, labs_run.process.stdout[-5000:] + labs_run.process.stderr[-2000:]
+
+
+@pytest.mark.parametrize("claim", list(CATALOGUE), ids=lambda claim: claim.id)
+def test_a_claim_is_earned_or_unsupported_with_its_reason(labs_run, claim):
+    verdicts = [event for event in labs_run.events if event["event"] == "claim" and event["claim"] == claim.id]
+    assert len(verdicts) == 1
+    (event,) = verdicts
+    (facts,) = [event["facts"] for event in labs_run.events if event["event"] == "run"]
+    if event["verdict"] == "unsupported":
+        assert event["reason"]
+        assert event["how"]
+    else:
+        assert event["verdict"] == claim.on(facts["kernel"], facts["cgroup"]).verdict
+
+
+@pytest.mark.parametrize("claim", [claim for claim in CATALOGUE if claim.visible_in], ids=lambda claim: claim.id)
+def test_the_files_that_show_a_claim_are_observed_in_its_step(labs_run, claim):
+    verdict = next(event for event in labs_run.events if event["event"] == "claim" and event["claim"] == claim.id)
+    if verdict["verdict"] == "unsupported":
+        pytest.skip(f"unsupported here: {verdict['reason']}")
+    seen = set()
+    for event in labs_run.events:
+        if event["event"] == "observation" and event["step"] == verdict["step"]:
+            for process in event["processes"]:
+                state = process["state"] or {}
+                seen |= {path for path, value in state.items() if not (isinstance(value, dict) and set(value) == {"error"})}
+    assert set(claim.visible_in) <= seen
+
+
+def test_every_question_is_answered_by_what_was_observed(labs_run):
+    passed = {event["step"] for event in labs_run.events if event["event"] == "step_end" and event["outcome"] == "passed"}
+    asked = {event["step"] for event in labs_run.events if event["event"] == "step" and event["ask"]} & passed
+    answered = {event["step"] for event in labs_run.events if event["event"] == "prediction"}
+    assert asked
+    assert asked <= answered
+
+
+def test_each_claim_has_a_mutation():
+    entries = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "tests").glob("mutations*.yaml"))]
+    assert {claim for entry in entries for claim in entry} == {claim.id for claim in CATALOGUE}

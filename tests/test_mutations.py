@@ -1,0 +1,110 @@
+"""What a step teaches is taken away, and the step must turn red: else its asserts show nothing.
+
+Each claim of the catalogue has a mutation in tests/mutations.yaml.  All of them run in one pytest session, on a copy of
+the project in which every mutation has a folder of labs of its own.
+"""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from runtime.lab.claims import Catalogue
+from runtime.lab.outline import read_outline
+from tests.conftest import ROOT, Checkout, clean_environment
+
+pytestmark = pytest.mark.privileged
+
+OWNERS = {
+    claim: (path, exercise)
+    for path in sorted((ROOT / "labs").glob("test_*.py"))
+    for exercise in read_outline(path).exercises
+    for claim in exercise.claims
+}
+MUTATIONS = {
+    claim: mutation
+    for path in sorted((ROOT / "tests").glob("mutations*.yaml"))
+    for claim, mutation in yaml.safe_load(path.read_text()).items()
+}
+
+
+def mutate(claim: str, folder: Path) -> str:
+    """Write the mutated lab of a claim into ``folder``; the node id of its exercise, relative to the checkout."""
+    path, exercise = OWNERS[claim]
+    mutation = MUTATIONS[claim]
+    folder.mkdir()
+    shutil.copytree(ROOT / "labs" / "programs", folder / "programs")
+    lines = path.read_text().splitlines(keepends=True)
+    if mutation["file"] == f"labs/{path.name}":
+        source = "".join(lines[exercise.first - 1 : exercise.last])
+        lines[exercise.first - 1 : exercise.last] = [replaced(source, mutation)]
+    else:
+        program = folder / "programs" / Path(mutation["file"]).name
+        program.write_text(replaced(program.read_text(), mutation))
+    (folder / path.name).write_text("".join(lines))
+    return f"labs/{folder.name}/{path.name}::{exercise.name}"
+
+
+def applies(claim: str) -> bool:
+    """Whether the text to replace stands exactly once where the mutation says."""
+    if claim not in OWNERS:
+        return False
+    path, exercise = OWNERS[claim]
+    mutation = MUTATIONS[claim]
+    if mutation["file"] == f"labs/{path.name}":
+        text = "".join(path.read_text().splitlines(keepends=True)[exercise.first - 1 : exercise.last])
+    else:
+        text = (ROOT / mutation["file"]).read_text()
+    return text.count(mutation["replace"]) == 1
+
+
+def replaced(text: str, mutation: dict[str, str]) -> str:
+    return text.replace(mutation["replace"], mutation["with"], 1)
+
+
+@pytest.fixture(scope="module")
+def mutated(tmp_path_factory):
+    """The claim events of all mutated exercises, by claim."""
+    checkout = Checkout(tmp_path_factory.mktemp("mutations"))
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, checkout.path)
+    for name in ("runtime", "reports"):
+        shutil.copytree(ROOT / name, checkout.path / name, ignore=shutil.ignore_patterns("__pycache__", "site"))
+    (checkout.path / "labs").mkdir()
+    for catalogue in (ROOT / "labs").glob("claims*.yaml"):
+        shutil.copy(catalogue, checkout.path / "labs")
+    nodes = {mutate(claim, checkout.path / "labs" / claim): claim for claim in MUTATIONS if applies(claim)}
+    command = checkout.command("--import-mode=importlib", "-q", "--tb=no", *nodes)
+    options = {"cwd": checkout.path, "env": clean_environment(), "capture_output": True, "text": True}
+    result = subprocess.run(command, timeout=1200, **options)
+    assert result.returncode in (0, 1), result.stdout[-3000:] + result.stderr[-3000:]
+    found: dict[str, dict] = {}
+    claim = ""
+    for event in map(json.loads, (checkout.site / "record.jsonl").read_text().splitlines()):
+        if event["event"] == "exercise":
+            claim = nodes[event["nodeid"]]
+        elif event["event"] == "claim" and event["claim"] == claim:
+            found[claim] = event
+    return found
+
+
+def test_mutations_are_of_known_claims():
+    assert set(MUTATIONS) <= {claim.id for claim in Catalogue.load()}
+
+
+@pytest.mark.parametrize("claim", MUTATIONS)
+def test_a_mutation_has_a_place(claim):
+    assert applies(claim), "the text to replace must stand exactly once in the owner's exercise, or in the program"
+
+
+@pytest.mark.parametrize("claim", MUTATIONS)
+def test_the_owner_turns_red_without_what_it_teaches(mutated, claim):
+    event = mutated[claim]
+    if event["verdict"] == "unsupported":
+        pytest.skip(f"unsupported here: {event['reason']}")
+    assert event["verdict"] == "failed", f"{claim} stays green"
+    assert event["step"] is not None, f"{claim}: an earlier step fails: {event['reason']}"
+    assert "SyntaxError" not in event["reason"]
