@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--target",
         default=None,
         metavar="WHERE",
-        help="where labs run: auto (default), sandbox (namespaces of their own), here (this very machine; for a VM), vm",
+        help="where labs run: auto (default), sandbox (namespaces of their own), here (this very machine), vm",
     )
     group.addoption(
         "--report-dir",
@@ -103,8 +103,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"target: {config.stash[COURSE].target_why}" if COURSE in config.stash else None
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if COURSE not in config.stash and not config.option.collectonly and any(LABS in item.path.parents for item in items):
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    unguarded = COURSE not in session.config.stash and not session.config.option.collectonly
+    if unguarded and any(LABS in item.path.parents for item in session.items):
         raise pytest.UsageError("labs do not run beside tests, outside the sandbox: run pytest labs/ by itself")
 
 

@@ -8,15 +8,13 @@ user namespace.
 import argparse
 import os
 import shutil
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.paired import compare, report
 from runtime.kernel.namespaces import run_in_new
 from runtime.kernel.syscalls import Clone
 
@@ -25,12 +23,6 @@ FIVE = Clone.NEWNS | Clone.NEWUTS | Clone.NEWIPC | Clone.NEWPID | Clone.NEWNET
 
 def nothing() -> None:
     """What the child does."""
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def main() -> int:
@@ -52,19 +44,9 @@ def main() -> int:
     def theirs() -> None:
         subprocess.run(command, check=True)
 
-    ours(), theirs()  # both once without counting: caches
-    own, other = [], []
-    for _ in range(options.runs):
-        other.append(seconds(theirs))
-        own.append(seconds(ours))
-    median, reference = statistics.median(own), statistics.median(other)
-    ratio = median / reference
     print(f"{options.runs} runs each, medians, start to end of one child")
-    print(f"{'run_in_new':<24} {median * 1000:7.2f} ms")
-    print(f"{' '.join(command):<24} {reference * 1000:7.2f} ms")
-    verdict = "reached" if ratio <= options.goal else "missed"
-    print(f"{'ratio':<24} {ratio:7.2f}    goal at most {options.goal}: {verdict}")
-    return 0 if ratio <= options.goal else 1
+    median, other = compare(ours, theirs, options.runs)
+    return report("run_in_new", median, " ".join(command), other, options.goal)
 
 
 if __name__ == "__main__":

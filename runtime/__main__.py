@@ -20,15 +20,15 @@ def main() -> int:
 
 
 def _doctor(facts: machine.Facts) -> Table:
-    table = Table(
-        title=f"{facts.distribution}, Linux {facts.kernel}, {facts.machine}, cgroup {facts.cgroup}", title_justify="left"
-    )
+    title = f"{facts.distribution}, Linux {facts.kernel}, {facts.machine}, cgroup {facts.cgroup}"
+    table = Table(title=title, title_justify="left")
     table.add_column("what")
     table.add_column("here?", justify="center")
     table.add_column("why not, and how to enable it", overflow="fold")
     for name, ability in facts.can.items():
         answer = Text("yes", "green") if ability.ok else Text("no", "red")
-        table.add_row(name, answer, "" if ability.ok else f"{ability.reason}. {ability.how}")
+        reason = "" if ability.ok else f"{ability.reason}; to enable it: {ability.how}"
+        table.add_row(name, answer, reason)
     table.add_section()
     for tool in machine.TOOLS:
         version = facts.tools.get(tool)

@@ -71,7 +71,10 @@ def test_an_entry_of_the_catalogue(claim):
         assert proc.reader_of(path)
 
 
-@pytest.mark.parametrize("claim", [claim for claim in CATALOGUE if claim.verdict != "holds"], ids=lambda claim: claim.id)
+NOT_SO = [claim for claim in CATALOGUE if claim.verdict != "holds"]
+
+
+@pytest.mark.parametrize("claim", NOT_SO, ids=lambda claim: claim.id)
 def test_what_is_wrong_or_changed_is_asked_before_it_is_shown(claim):
     assert OWNERS[claim.id].asks
 
@@ -118,13 +121,18 @@ def test_the_files_that_show_a_claim_are_observed_in_its_step(labs_run, claim):
     for event in labs_run.events:
         if event["event"] == "observation" and event["step"] == verdict["step"]:
             for process in event["processes"]:
-                state = process["state"] or {}
-                seen |= {path for path, value in state.items() if not (isinstance(value, dict) and set(value) == {"error"})}
+                seen |= {path for path, value in (process["state"] or {}).items() if not is_error(value)}
     assert set(claim.visible_in) <= seen
 
 
+def is_error(value):
+    """Whether a file could not be read."""
+    return isinstance(value, dict) and set(value) == {"error"}
+
+
 def test_every_question_is_answered_by_what_was_observed(labs_run):
-    passed = {event["step"] for event in labs_run.events if event["event"] == "step_end" and event["outcome"] == "passed"}
+    ends = [event for event in labs_run.events if event["event"] == "step_end"]
+    passed = {event["step"] for event in ends if event["outcome"] == "passed"}
     asked = {event["step"] for event in labs_run.events if event["event"] == "step" and event["ask"]} & passed
     answered = {event["step"] for event in labs_run.events if event["event"] == "prediction"}
     assert asked

@@ -5,10 +5,12 @@ itself when pytest is killed by SIGKILL.  The keeper has a session of its own (s
 it by) and waits on a pipe whose other end only pytest holds: the end of the file is the end of pytest.
 """
 
+import contextlib
 import os
 import select
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 
 from runtime.kernel import syscalls
 from runtime.lab import run_cgroups
@@ -45,16 +47,12 @@ def _keep_only(*kept: int) -> None:
         os.dup2(null, standard)
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in kept:
-            try:
+            with suppress(OSError):  # the descriptor of the listing itself is gone
                 os.close(int(name))
-            except OSError:
-                pass  # the descriptor of the listing itself
 
 
 def _end(pidfd: int) -> None:
     """Kill the sandbox's init and wait until the kernel has ended all of its PID namespace (pid_namespaces(7))."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     select.select([pidfd], [], [])

@@ -214,19 +214,23 @@ def _swap() -> Ability:
 def _cgroup_v1() -> Ability:
     if cgroup_dialect() != "v2":
         return Ability(True)
-    return Ability(False, "only cgroup v2 is mounted", "boot with systemd.unified_cgroup_hierarchy=0 (Debian 12), in a VM")
+    how = "boot with systemd.unified_cgroup_hierarchy=0 (Debian 12), in a VM"
+    return Ability(False, "only cgroup v2 is mounted", how)
 
 
 def _cgroup_v2() -> Ability:
     if cgroup_dialect() == "v2":
         return Ability(True)
-    return Ability(False, "the controllers are on cgroup v1", "boot without systemd.unified_cgroup_hierarchy=0, in a VM")
+    how = "boot without systemd.unified_cgroup_hierarchy=0, in a VM"
+    return Ability(False, "the controllers are on cgroup v1", how)
 
 
 def _engine() -> Ability:
     if not shutil.which("docker"):
         return Ability(False, "docker is not installed", "install Docker Engine in a VM")
-    return _try(lambda: os.stat("/var/run/docker.sock"), "start dockerd (systemctl start docker) in a VM")
+    if not Path("/var/run/docker.sock").is_socket():
+        return Ability(False, "no Docker engine answers", "start dockerd (systemctl start docker) in a VM")
+    return Ability(True)
 
 
 def _vagrant() -> Ability:

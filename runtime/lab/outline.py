@@ -87,7 +87,8 @@ def split_docstring(docstring: str) -> tuple[str, str]:
 
 def _exercise(function: ast.FunctionDef) -> ExerciseOutline:
     title, text = split_docstring(ast.get_docstring(function) or "")
-    steps = [_step(node, call) for node in ast.walk(function) if isinstance(node, ast.With) for call in _step_calls(node)]
+    blocks = [node for node in ast.walk(function) if isinstance(node, ast.With)]
+    steps = [_step(block, call) for block in blocks for call in _step_calls(block)]
     steps.sort(key=lambda step: step.first)
     return ExerciseOutline(function.name, title, text, function.lineno, function.end_lineno or 0, tuple(steps))
 

@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -107,10 +108,8 @@ def _read_all(descriptor: int) -> str:
 
 
 def _reap(pid: int) -> None:
-    try:
+    with suppress(ChildProcessError):  # it was waited for already
         os.waitpid(pid, 0)
-    except ChildProcessError:
-        pass  # it was waited for already
 
 
 def _exit_code(status: int) -> int:

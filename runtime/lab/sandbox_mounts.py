@@ -12,7 +12,7 @@ from runtime.kernel.syscalls import Mount
 TEMPORARY = "/run/unshared"  # TMPDIR of the labs; /run is a file system of the sandbox's own
 PRIVATE_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid", "hostname", "hosts")
 WHOLE_PROC = f"{TEMPORARY}/.proc"
-NAMESPACED_SYSCTLS = ("net", "fs/mqueue", "kernel/hostname", "kernel/domainname", "kernel/msg*", "kernel/sem*", "kernel/shm*")
+NAMESPACED_SYSCTLS = ("net", "fs/mqueue", "kernel/*name", "kernel/msg*", "kernel/sem*", "kernel/shm*")
 _SPECIAL = Mount.NOSUID | Mount.NODEV | Mount.NOEXEC
 _FLAGS = {
     "nosuid": Mount.NOSUID,
@@ -38,7 +38,8 @@ def set_up(writable: Sequence[Path], read_only: bool) -> None:
     syscalls.mount("proc", "/proc", "proc", _SPECIAL)
     _mount_sys(hierarchies, had_securityfs, read_only)
     for point in ("/dev/shm", "/run"):
-        syscalls.mount("tmpfs", point, "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=755" if point == "/run" else "mode=1777")
+        mode = "mode=755" if point == "/run" else "mode=1777"
+        syscalls.mount("tmpfs", point, "tmpfs", Mount.NOSUID | Mount.NODEV, mode)
     os.mkdir(TEMPORARY)
     os.chmod(TEMPORARY, 0o1777)
     _private_files()

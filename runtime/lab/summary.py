@@ -1,4 +1,4 @@
-"""What the terminal says at the end of a run: a line for each lab, what is unsupported here, and where the report is."""
+"""What the terminal says at the end of a run: a line for each lab, what is unsupported, where the report is."""
 
 import io
 import json
@@ -20,7 +20,7 @@ VERDICT_STYLES = {
     "unsupported": "bright_black",
     "failed": "bold red",
 }
-OUTCOME_MARKS = {"passed": ("✔", "green"), "unsupported": ("–", "bright_black"), "failed": ("✘", "bold red")}
+OUTCOME_MARKS = {"passed": ("✔", "green"), "unsupported": ("-", "bright_black"), "failed": ("✘", "bold red")}
 
 
 @dataclass

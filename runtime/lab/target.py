@@ -42,7 +42,7 @@ def decide(wanted: str, environment: Mapping[str, str]) -> Target:
     if wanted == "auto" and machine.VM_MARKER.exists():
         return Target("here", "here: this is the lab VM")
     if not sys.platform.startswith("linux"):
-        raise TargetError(f"--target {wanted}: labs need a Linux kernel, and this is {sys.platform}; start them in a VM")
+        raise TargetError(f"--target {wanted}: labs need Linux, and this is {sys.platform}; start them in a VM")
     reason = "it was asked for" if wanted == "sandbox" else "no lab VM is running"
     who = "as root" if os.geteuid() == 0 else "in a user namespace, as you are not root"
     return Target("sandbox", f"sandbox: {reason}; {who}")

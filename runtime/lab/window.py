@@ -37,11 +37,11 @@ class WindowError(Exception):
     """A window did not do what the lab asked of it; the message names window, command and what was on the screen."""
 
 
-class WindowTimeout(WindowError):
+class WindowTimeout(WindowError):  # noqa: N818 - named for what happened, as subprocess.TimeoutExpired is
     """A command did not end in time.  It was killed."""
 
 
-class WindowClosed(WindowError):
+class WindowClosed(WindowError):  # noqa: N818
     """The first shell of the window has ended, so nothing can be typed any more."""
 
 
