@@ -9,6 +9,7 @@ import pytest
 from reports import ReportError
 from reports.render import render
 from runtime.lab import Lab, progress, record, sandbox, target
+from runtime.lab.claims import ClaimError
 from runtime.lab.course import Course
 from runtime.lab.requirements import MUST_RUN_VARIABLE, Unsupported, missing, must_run
 from runtime.lab.summary import summarize
@@ -105,9 +106,15 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    unguarded = COURSE not in session.config.stash and not session.config.option.collectonly
-    if unguarded and any(LABS in item.path.parents for item in session.items):
+    labs = {item.path for item in session.items if LABS in item.path.parents}
+    if not labs or session.config.option.collectonly:
+        return
+    if COURSE not in session.config.stash:
         raise pytest.UsageError("labs do not run beside tests, outside the sandbox: run pytest labs/ by itself")
+    try:
+        session.config.stash[COURSE].check(labs)
+    except ClaimError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

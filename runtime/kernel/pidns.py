@@ -3,17 +3,21 @@
     >>> with start_nested(3, signal.pause) as outermost:
     ...     read("/proc/PID/status", chain(outermost.pid)[-1])["NSpid"]
     [4711, 2, 2, 1]
-    >>> descend()
-    (32, 28)
+    >>> descent = start_deepest()
+    >>> descent.levels, errno.errorcode[descent.errno]
+    (32, 'ENOSPC')
 
-32 levels fit below the initial namespace (MAX_PID_NS_LEVEL in include/linux/pid_namespace.h); 28 is ENOSPC.
+32 levels fit below the initial namespace (MAX_PID_NS_LEVEL in include/linux/pid_namespace.h).
 """
 
 import errno
 import os
 import select
+import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,17 +61,40 @@ def _nested(levels: int, tell: int, function: Callable[..., T], *args: Any) -> T
         return child.wait()
 
 
-def descend() -> tuple[int, int]:
-    """(levels, errno): how many PID namespaces can be nested below the caller's, and what refuses the next.
+@dataclass(frozen=True)
+class Descent:
+    """As deep as one can go: process 1 of the outermost new namespace, how many are nested, what refused the next."""
 
-    errno is ENOSPC at the limit of levels, and also at that of /proc/sys/user/max_pid_namespaces (EINVAL before 4.9).
+    outermost: Child[None]
+    levels: int
+    errno: int
+
+
+def start_deepest() -> Descent:
+    """Nest PID namespaces until the kernel refuses one more; a process stays in each until the outermost is closed.
+
+    errno is ENOSPC at the limit of levels (EINVAL before Linux 4.9), and also at that of
+    /proc/sys/user/max_pid_namespaces. SyscallError when not even one can be made.
     """
+    ready, tell = os.pipe()
     try:
-        with start_in_new(Clone.NEWPID, descend) as child:
-            below, refusal = child.wait()
-    except SyscallError as error:
-        return 0, error.errno or 0
-    return below + 1, refusal
+        outermost = start_in_new(Clone.NEWPID, _deeper, 1, tell)
+    finally:
+        os.close(tell)
+        told = os.read(ready, 64)  # end of file when the call above failed
+        os.close(ready)
+    levels, refusal = map(int, told.split())
+    return Descent(outermost, levels, refusal)
+
+
+def _deeper(level: int, tell: int) -> None:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(start_in_new(Clone.NEWPID, _deeper, level + 1, tell))
+        except SyscallError as error:
+            os.write(tell, f"{level} {error.errno}".encode())
+        os.close(tell)
+        signal.pause()
 
 
 def chain(pid: int) -> list[int]:

@@ -16,7 +16,7 @@ State: TypeAlias = dict[str, JSON]
 
 # How entries of lists are recognized again, and fields that change without meaning anything: a copy of a mount
 # namespace numbers all its mounts anew.
-_IDENTITY = ("point", "id", "msqid", "semid", "shmid", "destination")
+_IDENTITY = ("point", "id", "msqid", "semid", "shmid", "destination", "ifname", "dst", "mac", "address")
 _IGNORED = {"/proc/PID/mountinfo": ("id", "parent")}
 
 

@@ -28,10 +28,12 @@ AUFS_SYSFS = "/sys/fs/aufs"
 
 @dataclass(frozen=True)
 class Branch:
-    """One directory of a union."""
+    """One directory of a union. `marks`: whether whiteouts in it count; in a branch with mode ro aufs does not look for
+    them, unless it is ro+wh."""
 
     path: str
     writable: bool = False
+    marks: bool = True
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def origins(branches: Sequence[Branch], rules: Overlay = OVERLAY) -> dict[str, O
     A branch that cannot be read counts as empty. Metadata-only copies (metacopy=on) count as the file.
     """
     found: dict[str, Origin] = {}
-    merge = _Merge([branch.path for branch in branches], rules, found)
+    merge = _Merge(branches, rules, found)
     merge.directory("", [(number, "") for number in range(len(branches))])
     return found
 
@@ -149,7 +151,7 @@ class _Merge:
     """The walk over all branches at once. `places`: (number of the branch, path of the directory in that branch), top
     first; the path differs from that in the union below a redirected directory."""
 
-    roots: list[str]
+    branches: Sequence[Branch]
     rules: Overlay
     found: dict[str, Origin] = field(default_factory=dict)
 
@@ -167,7 +169,7 @@ class _Merge:
     def _names(self, number: int, folder: str) -> list[str]:
         with suppress(OSError):
             return [
-                name for name in os.listdir(f"{self.roots[number]}/{folder}")
+                name for name in os.listdir(f"{self.branches[number].path}/{folder}")
                 if not self.rules.bookkeeping(_join(folder, name))
             ]  # fmt: skip
         return []
@@ -181,27 +183,31 @@ class _Merge:
         while rest:
             number, folder = rest.pop(0)
             path = _join(folder, below)
-            kind = self.rules.entry(self.roots[number], path)
+            kind = self.rules.entry(self.branches[number].path, path)
             if kind and top is None:
                 top = number, kind
             if kind == "dir":
                 deeper.append((number, path))
-            if (kind and kind != "dir") or self.rules.hides(self.roots[number], path):
+            if (kind and kind != "dir") or self._hides(number, path):
                 break
-            if kind and (redirect := self.rules.redirect(self.roots[number], path)):
+            if kind and (redirect := self.rules.redirect(self.branches[number].path, path)):
                 below, rest = self._redirected(redirect, number, rest)
         if top is None:
             return Origin(None, None, present), []
         return Origin(*top, present), deeper if top[1] == "dir" else []
 
+    def _hides(self, number: int, path: str) -> bool:
+        branch = self.branches[number]
+        return branch.marks and self.rules.hides(branch.path, path)
+
     def _has(self, number: int, path: str) -> bool:
-        return self.rules.entry(self.roots[number], path) is not None
+        return self.rules.entry(self.branches[number].path, path) is not None
 
     def _redirected(self, to: str, number: int, rest: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
         if not to.startswith("/"):
             return to, rest
         folder, name = os.path.split(to.strip("/"))
-        return name, [(below, folder) for below in range(number + 1, len(self.roots))]
+        return name, [(below, folder) for below in range(number + 1, len(self.branches))]
 
 
 def _join(folder: str, name: str) -> str:
@@ -265,13 +271,14 @@ def aufs_branches(entry: JSON, sysfs: str = AUFS_SYSFS) -> list[Branch]:
     listed = aufs_mounts(sysfs).get(f"si_{options.get('si')}", [])
     if not listed and (inline := re.search(r"(?:^|,)br:([^,]*)", unescape(entry["super"]))):
         listed = inline[1].split(":")
-    return [parse_branch(text) for text in listed]
+    return [_aufs_branch(text) for text in listed]
 
 
-def parse_branch(text: str) -> Branch:
-    """ "/path=rw" as aufs writes it, or "path=RW" as unionfs-fuse takes it; without a mode it is read-only."""
-    path, _, mode = text.strip().partition("=")
-    return Branch(path, mode.lower().split("+")[0] == "rw")
+def _aufs_branch(text: str) -> Branch:
+    """ "/tmp/Branch-0=rw": the path and a mode with attributes, as in "ro+wh"."""
+    path, _, mode = text.strip().rpartition("=")
+    name, *attributes = mode.split("+")
+    return Branch(path, writable=name == "rw", marks=name == "rw" or "wh" in attributes)
 
 
 def aufs_mounts(sysfs: str = AUFS_SYSFS) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from runtime.lab import machine, record, run_cgroups
@@ -31,6 +32,14 @@ class Course:
         """Remove the records of the run before this one."""
         for path in record.files(self.directory):
             path.unlink()
+
+    def check(self, labs: Iterable[Path]) -> None:
+        """Look over lab files before they run; ClaimError if one names a claim that the catalogue has not."""
+        for path in labs:
+            for exercise in read_outline(path).exercises:
+                for step in exercise.steps:
+                    for claim in (*step.claims, *step.shows):
+                        self.catalogue[claim]
 
     def begin(self, path: Path, exercise: str, nodeid: str, directory: Path) -> Lab:
         """Begin an exercise (a test function of a lab file) in an empty directory."""

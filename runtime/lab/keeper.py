@@ -5,7 +5,6 @@ itself when pytest is killed by SIGKILL.  The keeper has a session of its own (s
 it by) and waits on a pipe whose other end only pytest holds: the end of the file is the end of pytest.
 """
 
-import contextlib
 import os
 import select
 import signal
@@ -53,6 +52,6 @@ def _keep_only(*kept: int) -> None:
 
 def _end(pidfd: int) -> None:
     """Kill the sandbox's init and wait until the kernel has ended all of its PID namespace (pid_namespaces(7))."""
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     select.select([pidfd], [], [])

@@ -66,18 +66,35 @@ def test_levels_above_and_below_make_32() -> None:
     above = pidns.level()
     if above is None:
         pytest.skip("the initial PID namespace is out of sight")
-    below, refusal = pidns.descend()
-    assert above + below == pidns.MAX_PID_NS_LEVEL
-    assert refusal == errno.ENOSPC
+    descent = pidns.start_deepest()
+    with descent.outermost:
+        pids = pidns.chain(descent.outermost.pid)
+    assert above + descent.levels == pidns.MAX_PID_NS_LEVEL
+    assert descent.errno == errno.ENOSPC
+    assert len(pids) == descent.levels
 
 
 def test_one_level_too_many() -> None:
-    below, refusal = pidns.descend()
-    with pidns.start_nested(below, os.getpid) as outermost:
+    descent = pidns.start_deepest()
+    descent.outermost.close()
+    with pidns.start_nested(descent.levels, os.getpid) as outermost:
         assert outermost.wait() == 1
-    with pidns.start_nested(below + 1, os.getpid) as outermost, pytest.raises(SyscallError) as error:
+    with pidns.start_nested(descent.levels + 1, os.getpid) as outermost, pytest.raises(SyscallError) as error:
         outermost.wait()
-    assert error.value.errno == refusal
+    assert error.value.errno == descent.errno
+
+
+def test_a_program_below_is_found() -> None:
+    with start_in_new(Clone(0), starts_tail) as parent:
+        tail = pidns.find_below(parent.pid, "tail")
+        assert proc.read("/proc/PID/cmdline", tail) == ["tail", "-f", "/dev/null"]
+        with pytest.raises(TimeoutError, match="no absent below"):
+            pidns.find_below(parent.pid, "absent", 0.01)
+
+
+def starts_tail() -> None:
+    with start_in_new(Clone(0), os.execvp, "tail", ["tail", "-f", "/dev/null"]):
+        signal.pause()
 
 
 def test_a_level_deeper() -> None:

@@ -220,8 +220,15 @@ def test_the_branches_of_aufs(tmp_path: Path) -> None:
     found = unions.aufs_branches(mounted("rw,si=bdf9d1a38ac405a", "aufs"), str(tmp_path))
     assert [branch.path for branch in found] == [f"/x/Branch-{number}" for number in range(11)]
     assert [branch.writable for branch in found] == [True, *[False] * 10]
+    assert [branch.marks for branch in found] == [True, False, *[True] * 9]
     inline = unions.aufs_branches(mounted("rw,si=0,br:/x/a=rw:/x/b=ro", "aufs"), str(tmp_path))
-    assert inline == [Branch("/x/a", writable=True), Branch("/x/b")]
+    assert inline == [Branch("/x/a", writable=True), Branch("/x/b", marks=False)]
+
+
+def test_a_whiteout_in_a_branch_where_marks_do_not_count(branches: list[Branch]) -> None:
+    write("Branch-0/.wh.004.txt", "")
+    assert "004.txt" not in unions.sources(branches, AUFS)
+    assert unions.sources([Branch("Branch-0", marks=False), *branches[1:]], AUFS)["004.txt"] == 1
 
 
 def test_the_rules_of_a_mount() -> None:
