@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.paired import compare, report
 from runtime.lab.record import Recorder
-from runtime.lab.window import Window, write_start_files
+from runtime.lab.terminal import write_start_files
+from runtime.lab.window import Window
 
 
 class BarePty:

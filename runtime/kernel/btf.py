@@ -7,7 +7,7 @@ import functools
 import struct
 
 VMLINUX = "/sys/kernel/btf/vmlinux"
-STRUCTS = ("nsproxy", "cred", "new_utsname", "task_struct", "uts_namespace")
+STRUCTS = ("nsproxy", "cred", "new_utsname", "task_struct", "uts_namespace", "uid_gid_map")
 
 _MAGIC = 0xEB9F
 _HEADER = struct.Struct("=HBBIIIII")  # magic, version, flags, hdr_len, type_off, type_len, str_off, str_len

@@ -52,6 +52,14 @@ HINTS: dict[tuple[str, int], str] = {
     ),
     ("pivot_root", errno_names.EBUSY): "new_root or put_old lies on the present root mount: bind-mount it on itself",
     ("pivot_root", errno_names.EPERM): "needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace",
+    ("mount_setattr", errno_names.EPERM): (
+        "needs CAP_SYS_ADMIN in the user namespace of the mount; for an id map also in the one of the file system, and "
+        "the map may not be that of the initial user namespace (mount_setattr(2))"
+    ),
+    ("mount_setattr", errno_names.EINVAL): (
+        "for an id map the mount must be new (open_tree with OPEN_TREE_CLONE) and its file system must allow id maps: "
+        "ext4 since Linux 5.12, overlay 5.19, tmpfs 6.3 (mount_setattr(2))"
+    ),
     ("sethostname", errno_names.EPERM): "needs CAP_SYS_ADMIN in the user namespace that owns the UTS namespace",
     ("setdomainname", errno_names.EPERM): "needs CAP_SYS_ADMIN in the user namespace that owns the UTS namespace",
     ("sethostname", errno_names.EINVAL): "a name has at most 64 bytes",

@@ -35,6 +35,26 @@ def id_map(text: str) -> list[list[int]]:
     return [[int(number) for number in line.split()] for line in text.splitlines()]
 
 
+def keys(text: str) -> list[dict[str, JSON]]:
+    """/proc/keys: {"uid", "gid", "type", "description"} of the keys that the reader may see. Numbers of keys, counts
+    and times are left out. proc_keys(5)."""
+    rows: list[dict[str, JSON]] = []
+    for line in text.splitlines():
+        *_, uid, gid, kind, description = line.split(None, 8)
+        name = description.rpartition(":")[0] or description
+        rows.append({"uid": int(uid), "gid": int(gid), "type": kind, "description": name})
+    return rows
+
+
+def file_capability(data: bytes) -> dict[str, JSON]:
+    """The attribute security.capability: {"permitted", "inheritable": masks as in /proc/PID/status, "effective": bool,
+    "rootid": the user for whose namespaces it holds}. capabilities(7), struct vfs_cap_data in linux/capability.h."""
+    magic, *words = struct.unpack(f"<{len(data) // 4}I", data)
+    permitted, inheritable = (words[first] | words[first + 2] << 32 for first in (0, 1))
+    masks = {"permitted": f"{permitted:016x}", "inheritable": f"{inheritable:016x}"}
+    return {**masks, "effective": bool(magic & 1), "rootid": words[4] if magic >> 24 == 3 else 0}
+
+
 def unescape(text: str) -> str:
     r"""Undo the octal escapes of mount tables: "\040" is a space."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

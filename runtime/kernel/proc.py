@@ -114,6 +114,23 @@ def _in_cgroup(path: str) -> JSON:
     return cgroups.read_of_process(name, int(own.split("/")[2]))
 
 
+def _owner(path: str) -> dict[str, int]:
+    """ "/proc/PID/uid_map owner": to whom the file of the process belongs, in the reader's numbers."""
+    found = os.stat(path.removesuffix(" owner"))
+    return {"uid": found.st_uid, "gid": found.st_gid}
+
+
+def _file_capability(path: str) -> JSON:
+    """ "/proc/PID/exe security.capability": the capabilities that lie on the program of a process; None without any."""
+    file, _, name = path.partition(" ")
+    try:
+        return parse.file_capability(os.getxattr(file, name))
+    except OSError as error:
+        if error.errno != errno_names.ENODATA:
+            raise
+        return None
+
+
 def _structs(_: str) -> JSON:
     return btf.kernel_structs()
 
@@ -151,6 +168,9 @@ READERS: dict[str, Reader] = {
     "/proc/PID/cwd": Reader(os.readlink),
     "/proc/PID/cwd/*": Reader(layers.listing),
     "/proc/PID/exe": Reader(os.readlink),
+    "/proc/PID/exe security.capability": Reader(_file_capability),
+    "/proc/PID/projid_map": Reader(_parsed(parse.id_map)),
+    "/proc/PID/* owner": Reader(_owner),
     "/proc/PID/*": Reader(_parsed(_stripped)),
     "/proc/sysvipc/*": Reader(_parsed(parse.table), ("ipc",)),
     "/proc/sys/kernel/pid_max": Reader(_parsed(_stripped), ("pid",)),
@@ -159,6 +179,8 @@ READERS: dict[str, Reader] = {
     "/proc/sys/net/*": Reader(_parsed(_stripped), ("net",)),
     "/proc/sys/user/*": Reader(_parsed(_stripped), ("user",)),
     "/proc/version": Reader(_parsed(_stripped), ("uts",)),
+    "/proc/keys": Reader(_parsed(parse.keys), ("user",)),
+    "/proc/key-users": Reader(_parsed(_stripped), ("user",)),
     "/proc/uptime": Reader(_parsed(parse.floats), ("time",)),
     "/proc/*": Reader(_parsed(_whole)),
     "/sys/fs/cgroup*/PATH*": Reader(_in_cgroup),

@@ -18,9 +18,15 @@ from runtime.kernel.clone import clone, clone3, fork
 from runtime.kernel.errors import HINTS, SyscallError
 from runtime.kernel.flags import (
     ADDR_NO_RANDOMIZE,
+    AT_EMPTY_PATH,
+    AT_RECURSIVE,
     MNT_DETACH,
     MNT_EXPIRE,
     MNT_FORCE,
+    MOUNT_ATTR_IDMAP,
+    MOUNT_ATTR_RDONLY,
+    MOVE_MOUNT_F_EMPTY_PATH,
+    OPEN_TREE_CLONE,
     PER_LINUX,
     PER_LINUX32,
     PERSONALITY_QUERY,
@@ -52,6 +58,9 @@ from runtime.kernel.flags import (
     RESOLVE_NO_MAGICLINKS,
     RESOLVE_NO_SYMLINKS,
     RESOLVE_NO_XDEV,
+    SYS_MOUNT_SETATTR,
+    SYS_MOVE_MOUNT,
+    SYS_OPEN_TREE,
     SYS_OPENAT2,
     SYS_PIDFD_OPEN,
     SYS_PIDFD_SEND_SIGNAL,
@@ -64,10 +73,16 @@ from runtime.kernel.flags import (
 
 __all__ = [
     "ADDR_NO_RANDOMIZE",
+    "AT_EMPTY_PATH",
+    "AT_RECURSIVE",
     "HINTS",
     "MNT_DETACH",
     "MNT_EXPIRE",
     "MNT_FORCE",
+    "MOUNT_ATTR_IDMAP",
+    "MOUNT_ATTR_RDONLY",
+    "MOVE_MOUNT_F_EMPTY_PATH",
+    "OPEN_TREE_CLONE",
     "PERSONALITY_QUERY",
     "PER_LINUX",
     "PER_LINUX32",
@@ -110,6 +125,9 @@ __all__ = [
     "fork",
     "ioctl",
     "mount",
+    "mount_setattr",
+    "move_mount",
+    "open_tree",
     "openat2",
     "personality",
     "pidfd_open",
@@ -156,6 +174,9 @@ _pivot_root = _numbered(c_char_p, c_char_p)
 _pidfd_open = _numbered(c_int, c_uint)
 _pidfd_send_signal = _numbered(c_int, c_int, c_void_p, c_uint)
 _openat2 = _numbered(c_int, c_char_p, c_void_p, ctypes.c_size_t)
+_open_tree = _numbered(c_int, c_char_p, c_uint)
+_move_mount = _numbered(c_int, c_char_p, c_int, c_char_p, c_uint)
+_mount_setattr = _numbered(c_int, c_char_p, c_uint, c_void_p, ctypes.c_size_t)
 
 Path = str | bytes | os.PathLike[str]
 
@@ -164,6 +185,12 @@ class _OpenHow(ctypes.Structure):
     """struct open_how of openat2(2)."""
 
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+class _MountAttr(ctypes.Structure):
+    """struct mount_attr of mount_setattr(2)."""
+
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd"))
 
 
 def _check(result: int, call: str, *arguments: object) -> int:
@@ -216,6 +243,40 @@ def mount(
 def umount2(target: Path, flags: int = 0) -> None:
     """Unmount `target`; flags MNT_DETACH, MNT_FORCE, MNT_EXPIRE, UMOUNT_NOFOLLOW. umount(2)."""
     _check(libc.umount2(_bytes(target), flags), "umount2", target, flags)
+
+
+def open_tree(dirfd: int, path: Path, flags: int = 0) -> int:
+    """A descriptor of the mount at `path`; with OPEN_TREE_CLONE of a copy of it that is attached nowhere yet, which
+    goes away with the descriptor. open_tree(2), Linux 5.2."""
+    result = _open_tree(SYS_OPEN_TREE, dirfd, _bytes(path), flags | os.O_CLOEXEC)
+    return _check(result, "open_tree", dirfd, path, hex(flags))
+
+
+def move_mount(from_dirfd: int, from_path: Path, to_dirfd: int, to_path: Path, flags: int = 0) -> None:
+    """Attach the mount `from` at `to`; with MOVE_MOUNT_F_EMPTY_PATH `from_dirfd` itself. move_mount(2), Linux 5.2."""
+    result = _move_mount(SYS_MOVE_MOUNT, from_dirfd, _bytes(from_path), to_dirfd, _bytes(to_path), flags)
+    _check(result, "move_mount", from_dirfd, from_path, to_dirfd, to_path, hex(flags))
+
+
+def mount_setattr(
+    dirfd: int,
+    path: Path,
+    flags: int = 0,
+    *,
+    attr_set: int = 0,
+    attr_clr: int = 0,
+    propagation: int = 0,
+    userns_fd: int = 0,
+) -> None:
+    """Change attributes of a mount; AT_EMPTY_PATH means `dirfd` itself, AT_RECURSIVE the mounts below it as well.
+
+    With MOUNT_ATTR_IDMAP in `attr_set` the mount gets the id map of the user namespace behind `userns_fd`: the file's
+    owner is the number inside, what is seen through the mount is the number outside. mount_setattr(2), Linux 5.12.
+    """
+    attributes = _MountAttr(attr_set, attr_clr, propagation, userns_fd)
+    address, size = ctypes.addressof(attributes), ctypes.sizeof(attributes)
+    result = _mount_setattr(SYS_MOUNT_SETATTR, dirfd, _bytes(path), flags, address, size)
+    _check(result, "mount_setattr", dirfd, path, hex(flags), f"set {attr_set:#x}, clear {attr_clr:#x}")
 
 
 def pivot_root(new_root: Path, put_old: Path) -> None:

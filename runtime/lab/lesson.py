@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from runtime.kernel import namespaces, snapshot
+from runtime.lab import terminal
 from runtime.lab import window as windows
 from runtime.lab.claims import Catalogue
 from runtime.lab.machine import Facts
@@ -51,7 +52,7 @@ class Lab:
         self._steps: list[Step] = []
         self._open: Step | None = None
         directory.chmod(0o755)
-        windows.write_start_files(directory)
+        terminal.write_start_files(directory)
 
     def window(self, name: str) -> windows.Window:
         """The window of that name; opened the first time that it is asked for."""

@@ -72,13 +72,14 @@ class LabBars:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Count for pytest's summary, but write no letter: the bars say it."""
+        """Count for pytest's summary, with its words, but write no letter: the bars say it."""
         if report.passed:
-            return ("passed" if report.when == "call" else "", "", "")
+            return ("passed", "", "PASSED") if report.when == "call" else ("", "", "")
         if report.failed:
             task = self._tasks[self._running]
             self._bars.update(task, description=f"[red]✘ {self._bars.tasks[task].description.removeprefix('[red]✘ ')}")
-        return ("skipped" if report.skipped else "failed" if report.when == "call" else "error", "", "")
+            return ("failed", "", "FAILED") if report.when == "call" else ("error", "", "ERROR")
+        return ("skipped", "", "SKIPPED")
 
     def pytest_runtest_logfinish(self) -> None:
         self._bars.update(self._tasks[self._running], advance=1, step="")

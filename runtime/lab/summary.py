@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -94,7 +95,8 @@ def _draw(labs: list[LabSummary], colours: bool) -> str:
         outcomes = _counts(lab.outcomes, {name: style for name, (_, style) in OUTCOME_MARKS.items()})
         table.add_row(_mark(lab), lab.title, outcomes, str(lab.steps), verdicts, f"{lab.seconds:.2f} s")
     file = io.StringIO()
-    console = Console(file=file, force_terminal=colours, color_system="standard" if colours else None, width=120)
+    columns = min(120, shutil.get_terminal_size().columns)
+    console = Console(file=file, force_terminal=colours, color_system="standard" if colours else None, width=columns)
     console.print(table)
     for (reason, how), count in _reasons(labs).items():
         exercises = "1 exercise" if count == 1 else f"{count} exercises"

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from runtime.lab.window import Window, write_start_files
+from runtime.lab.terminal import write_start_files
+from runtime.lab.window import Window
 
 
 class Emitted(list):

@@ -108,6 +108,7 @@ def test_colours_and_bars_of_a_terminal(checkout):
     assert child.exitstatus == 0
     assert b"\x1b[32m" in child.before
     assert b"3/3" in child.before
+    assert b"SKIPPED" in child.before
 
 
 def test_no_colour(checkout):

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from runtime.kernel import namespaces, proc
-from runtime.lab.window import COLUMNS, WindowClosed, WindowError, WindowTimeout
+from runtime.lab.terminal import COLUMNS, WindowClosed, WindowError, WindowTimeout
 
 privileged = pytest.mark.privileged
 
