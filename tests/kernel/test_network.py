@@ -164,8 +164,8 @@ def test_the_other_end_is_told_by_number_and_namespace(pair: tuple[Child[None], 
 @privileged
 def test_a_namespace_without_a_process_is_found_by_its_name() -> None:
     def with_a_name() -> tuple[Any, Any]:
-        Path("/run/netns").mkdir(exist_ok=True)
-        mount("tmpfs", "/run/netns", "tmpfs")
+        mount("tmpfs", "/run", "tmpfs")  # in a mount namespace of its own
+        Path("/run/netns").mkdir()
         Path("/run/netns/ns1").touch()
         Path("/run/netns/stray").touch()  # a file that is no namespace is no name
         with start_in_new(Clone.NEWNET, signal.pause) as child:
