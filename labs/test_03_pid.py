@@ -29,7 +29,11 @@ pytestmark = [pytest.mark.order(3), needs("unshare", "nsenter", "ps", "pstree", 
 
 
 def test_number_one(lab: Lab) -> None:
-    """The first process of a PID namespace has the number 1, and each namespace has its own number 1."""
+    """The first process of a PID namespace has the number 1.
+
+    Each namespace has a number 1 of its own. So one process can have two numbers: one inside, and one for those who look
+    from outside.
+    """
     first, second = lab.window("first"), lab.window("second")
 
     with lab.step(
@@ -517,7 +521,10 @@ def test_a_dash_that_matters(lab: Lab) -> None:
 
 @pytest.mark.needs("strace")
 def test_mount_proc(lab: Lab) -> None:
-    """The option --mount-proc, call by call."""
+    """The option --mount-proc, call by call.
+
+    unshare can mount the new /proc by itself. Here the option is taken apart into the system calls that it makes.
+    """
     first, second = lab.window("first"), lab.window("second")
 
     with lab.step(
@@ -1172,7 +1179,10 @@ def test_process_1_is_protected(lab: Lab) -> None:
 
 
 def test_process_1_ends(lab: Lab) -> None:
-    """The end of process 1 is the end of the namespace."""
+    """The end of process 1 is the end of the namespace.
+
+    Process 1 has a duty that no other process has. See what happens to the rest when it is gone.
+    """
     first, second = lab.window("first"), lab.window("second")
 
     with lab.step(
@@ -1256,7 +1266,10 @@ def test_orphans(lab: Lab) -> None:
 
 
 def test_kill_unshare(lab: Lab) -> None:
-    """The end of unshare is not the end of its child."""
+    """The end of unshare is not the end of its child.
+
+    unshare --fork waits for its child outside of the new namespace. What if somebody kills the one that waits?
+    """
     first, second = lab.window("first"), lab.window("second")
 
     with lab.step(

@@ -32,7 +32,7 @@ def test_a_lab_has_a_title_a_text_and_its_place(lab):
 
 @pytest.mark.parametrize(("lab", "exercise"), EXERCISES, ids=ids(EXERCISES))
 def test_an_exercise_has_a_title_a_text_steps_and_a_question(lab, exercise):
-    assert exercise.title.endswith(".")
+    assert exercise.title.endswith((".", "?"))
     assert exercise.text
     assert exercise.steps
     assert any(step.asks for step in exercise.steps), "every exercise has at least one prediction"
@@ -66,7 +66,7 @@ def test_an_entry_of_the_catalogue(claim):
     assert claim.statement.endswith((".", "?"))
     assert claim.truth.endswith((".", ")"))
     assert claim.verdict in VERDICTS
-    assert re.search(r"\(\d\w?\)|[Ll]inux|kernel|\d\.\d|\.[ch]\b|https?:|POSIX", claim.reference), claim.reference
+    assert re.search(r"\(\d\w?\)|[Ll]inux|kernel|\d\.\d|\.[ch]\b|\.rst\b|https?:|POSIX", claim.reference), claim.reference
     for path in claim.visible_in:
         assert proc.reader_of(path)
 
