@@ -31,8 +31,8 @@ pytestmark = [pytest.mark.order(3), needs("unshare", "nsenter", "ps", "pstree", 
 def test_number_one(lab: Lab) -> None:
     """The first process of a PID namespace has the number 1.
 
-    Each namespace has a number 1 of its own. So one process can have two numbers: one inside, and one for those who look
-    from outside.
+    Each namespace has a number 1 of its own. So one process can have two numbers: one inside, and one for those who
+    look from outside.
     """
     first, second = lab.window("first"), lab.window("second")
 

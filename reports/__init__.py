@@ -10,7 +10,7 @@ The record is the only source: nothing here looks at the machine. The way throug
     reading    JSON lines -> Run, Lab, Exercise, Step ...
     terminal   what a window printed -> lines of coloured text
     changes    two states of a process -> rows that say what differs
-    diagrams   an observation -> namespaces as boxes with the processes inside
+    diagrams   observations -> drawings: namespaces, network, union layers, memory, PID tree, id maps
     story      all of these -> what one page shows
     render     pages -> files
 """

@@ -44,7 +44,18 @@ def _rows(path: str, field: str, before: object, after: object) -> list[Row]:
         return _nested(path, field, _as_map(before), _as_map(after))
     if _is_table(before, after):
         return _table(path, field, _as_list(before), _as_list(after))
+    if isinstance(before, str) and isinstance(after, str) and before != after and "\n" in before and "\n" in after:
+        return _nested(path, field, _lines(before), _lines(after))
     return [_row(path, field, before, after)]
+
+
+def _lines(text: str) -> dict[str, object]:
+    """The lines of a file by their first words, or by their numbers where these do not tell them apart."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    words = [line.split(None, 1) for line in lines]
+    if len({word[0] for word in words}) == len(words):
+        return {word[0].rstrip(":"): "".join(word[1:]) for word in words}
+    return {f"line {number}": line for number, line in enumerate(lines, 1)}
 
 
 def _row(path: str, field: str, before: object, after: object) -> Row:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from reports.changes import Row, compare
 from reports.model import Observation, Process
@@ -38,7 +40,7 @@ class Folds:
         kept = [
             (row.path, row.field, row.after, row.before)
             if compared and row.kind != "same"
-            else (row.path, row.field, row.after or row.before)
+            else (row.path, row.field, _unnumbered(row))
             for row in rows
         ]
         self.lists.append([self.rows.setdefault(row, len(self.rows)) for row in kept])
@@ -47,6 +49,12 @@ class Folds:
     def data(self) -> dict[str, object]:
         """The folds for the page's script; runs of numbers that follow each other as [first, length]."""
         return {"rows": list(self.rows), "folds": [_ranges(numbers) for numbers in self.lists]}
+
+
+def _unnumbered(row: Row) -> str:
+    """The value without the numbers of a mount: each copy of a mount namespace has others, too many for a page."""
+    text = row.after or row.before
+    return re.sub(r"^id=\d+ parent=\d+ ", "", text) if row.path == "/proc/PID/mountinfo" else text
 
 
 def _ranges(numbers: list[int]) -> list[list[int]]:
@@ -60,10 +68,15 @@ def _ranges(numbers: list[int]) -> list[list[int]]:
 
 
 def processes(
-    before: Observation | None, after: Observation | None, matter: dict[str, set[str]], folds: Folds
+    before: Observation | None,
+    after: Observation | None,
+    matter: dict[str, set[str]],
+    folds: Folds,
+    drawn: Sequence[str] = (),
 ) -> list[ProcessView]:
-    """How each watched process changed; `matter` are the fields by path that the claims of the step are about."""
-    return [_process(old, new, matter, folds) for old, new in _pairs(before, after)]
+    """How each watched process changed; `matter` are the fields by path that the claims of the step are about, `drawn`
+    patterns of the paths that a drawing of the step tells."""
+    return [_process(old, new, matter, folds, drawn) for old, new in _pairs(before, after)]
 
 
 def _pairs(before: Observation | None, after: Observation | None) -> list[tuple[Process | None, Process | None]]:
@@ -79,12 +92,14 @@ def _pairs(before: Observation | None, after: Observation | None) -> list[tuple[
     return pairs + [(process, None) for process in old]
 
 
-def _process(old: Process | None, new: Process | None, matter: dict[str, set[str]], folds: Folds) -> ProcessView:
+def _process(
+    old: Process | None, new: Process | None, matter: dict[str, set[str]], folds: Folds, drawn: Sequence[str]
+) -> ProcessView:
     """A process that came or went has no rows that differ: all of it is folded."""
     both = old is not None and new is not None and old.state is not None and new.state is not None
     known = new if new and new.state else old
     rows = compare(old.state if old else None, new.state if new else None)
-    shown, rest = _sorted_out(rows, matter) if both else ([], rows)
+    shown, rest = _sorted_out(rows, matter, drawn) if both else ([], rows)
     status = (known.state or {}).get("/proc/PID/status") if known else None
     name = status.get("Name") if isinstance(status, dict) else ""
     return ProcessView(
@@ -101,14 +116,16 @@ _MINOR = {"State", "Tgid", "Pid", "NStgid", "Threads", "SigBlk", "SigIgn", "SigC
 _MOUNT_NUMBERS = {"id", "parent"}
 
 
-def _sorted_out(rows: list[Row], matter: dict[str, set[str]]) -> tuple[list[Row], list[Row]]:
+def _sorted_out(rows: list[Row], matter: dict[str, set[str]], drawn: Sequence[str]) -> tuple[list[Row], list[Row]]:
     """(shown, folded): what the claims are about stands first; what says little, or would be too much, is folded."""
     shown: list[Row] = []
     folded: list[Row] = []
     taken: Counter[str] = Counter()
     for row in sorted(rows, key=lambda row: row.path not in matter):
         name = row.field.partition(" ")[0]
-        if row.path in matter and (name in matter[row.path] or not row.field):
+        if _is_drawn(row, drawn):
+            wanted = False
+        elif row.path in matter and (name in matter[row.path] or not row.field):
             wanted = row.kind != "same" or not row.path.startswith("/proc/PID/ns/")  # these are in the drawing
         else:
             wanted = row.kind != "same" and not _says_little(row) and taken[row.path] < ROWS_OF_A_PATH
@@ -117,6 +134,17 @@ def _sorted_out(rows: list[Row], matter: dict[str, set[str]]) -> tuple[list[Row]
     places = {path: number for number, path in enumerate(dict.fromkeys(row.path for row in rows))}
     folded.sort(key=lambda row: (row.kind == "same", places[row.path]))
     return shown, folded
+
+
+_NOT_DRAWN = {"inode", "dev"}
+
+
+def _is_drawn(row: Row, drawn: Sequence[str]) -> bool:
+    """Whether a drawing tells the row; that of a union leaves out the inode and device of a file."""
+    if not any(fnmatchcase(row.path, pattern) for pattern in drawn):
+        return False
+    words = row.field.split(" ")
+    return row.kind != "changed" or words[0] == "." or words[-1] not in _NOT_DRAWN
 
 
 def _says_little(row: Row) -> bool:

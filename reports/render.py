@@ -10,7 +10,7 @@ import base64
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from gettext import NullTranslations
 from pathlib import Path
@@ -22,7 +22,7 @@ from reports import ReportError
 from reports.model import Run
 from reports.reading import read
 from reports.story import VERDICTS, LabStory, tell
-from reports.text import inline, prose, value_text, visible
+from reports.text import breakable, inline, prose, size, value_text, visible
 
 HERE = Path(__file__).parent
 
@@ -51,7 +51,7 @@ def _pages(run: Run, translations: NullTranslations) -> dict[str, str]:
 
 def _lab_page(environment: Environment, run: Run, story: LabStory) -> str:
     script = _static("lab.js")
-    style = _static("page.css") + _static("lab.css") + "\n" + story.palette.css() + "\n"
+    style = _static("page.css") + _static("lab.css") + _static("drawings.css") + "\n" + story.palette.css() + "\n"
     return environment.get_template("lab.html.j2").render(
         run=run, story=story, lab=story.lab, **_inlined(style, script)
     )
@@ -73,8 +73,11 @@ def _environment(translations: NullTranslations) -> Environment:
         "value": value_text,
         "lesson": lesson,
         "prose": lambda text: prose(lesson(text)),
+        "heading": lambda text: inline(visible(lesson(text).removesuffix("."))),
         "inline": lambda text: inline(visible(lesson(text))),
         "seconds": seconds,
+        "bytes": size,
+        "breakable": breakable,
         "dense": lambda text: "\n".join(line for line in text.splitlines() if line.strip()),
     }
     return environment
@@ -127,11 +130,26 @@ def _write(directory: Path, pages: dict[str, str]) -> Path:
             written = {name: stack.enter_context(_beside(directory / name, page)) for name, page in pages.items()}
             for name, path in written.items():
                 os.replace(path, directory / name)
+        _remove_earlier(directory, pages)
     except OSError as error:
         raise ReportError(
             f"{directory}: the report cannot be written ({error.strerror}); name another directory with --report-dir."
         ) from None
     return directory / "index.html"
+
+
+GENERATOR = '<meta name="generator" content="unshared">'
+"""By this a page of ours is known."""
+
+
+def _remove_earlier(directory: Path, pages: Container[str]) -> None:
+    """Remove the pages of earlier runs that this run does not have; files of others stay."""
+    for path in directory.glob("*.html"):
+        if path.name not in pages and path.is_file() and not path.is_symlink():
+            with path.open(encoding="utf-8", errors="replace") as file:
+                ours = GENERATOR in file.read(2000)
+            if ours:
+                path.unlink()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from reports.diagrams import KINDS, Atlas, Drawing, draw
+from reports.diagrams import KINDS, Atlas, Pictures, Sketchbook
 from reports.evidence import Folds, ProcessView, processes
 from reports.model import Claim, ClaimVerdict, Exercise, Lab, Observation, Run, Step
 from reports.palette import Palette
@@ -40,7 +40,7 @@ class Pane:
     first: bool
     step: Step | None = None
     windows: list[WindowView] = field(default_factory=list)
-    drawing: Drawing | None = None
+    pictures: Pictures = field(default_factory=Pictures)
     processes: list[ProcessView] = field(default_factory=list)
     claims: list[ClaimView] = field(default_factory=list)
     shown: list[ClaimView] = field(default_factory=list)
@@ -153,20 +153,22 @@ def _claim(claim: Claim, verdict: ClaimVerdict | None, owner: str, number: str =
 def _panes(
     story: LabStory, place: str, exercise: Exercise, anchors: Iterator[str], claims: dict[str, ClaimView], atlas: Atlas
 ) -> Iterator[Pane]:
-    windows = Windows(exercise, story.palette)
+    windows, sketches = Windows(exercise, story.palette), Sketchbook(atlas)
     previous: Observation | None = None
     for number, step in enumerate(exercise.steps):
         before = step.before or previous
         previous = step.after or before
         own = [_view(claims, name) for name in step.claims]
-        about = _about(story.lab, own)
+        shown = [_view(claims, name) for name in step.shows if name not in step.claims]
+        label = f"{place}.{step.number}"
+        pictures = sketches.step(label, before, step.after, _about(story.lab, own), _matter([*own, *shown]))
         yield Pane(
-            next(anchors), f"{place}.{step.number}", exercise, step.outcome, number == 0, step,
+            next(anchors), label, exercise, step.outcome, number == 0, step,
             windows=windows.step(step),
-            drawing=draw(before, step.after, atlas, about),
-            processes=processes(before, step.after, _matter(own), story.folds),
+            pictures=pictures,
+            processes=processes(before, step.after, _matter(own), story.folds, pictures.paths),
             claims=own,
-            shown=[_view(claims, name) for name in step.shows if name not in step.claims],
+            shown=shown,
         )  # fmt: skip
     if _needs_notice(exercise):
         planned = next((plan for plan in story.lab.planned if plan.name == _function(exercise.name)), None)

@@ -55,6 +55,20 @@ def _plain(value: object) -> str:
             return visible(str(value))
 
 
+def size(count: int) -> str:
+    """A number of bytes for people: ``512 B``, ``104 KiB``, ``7.1 MiB``."""
+    value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1023.95 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.1f}".removesuffix(".0") + f" {units[0]}" if value < 100 else f"{value:.0f} {units[0]}"
+
+
+def breakable(name: str) -> Markup:
+    """A name that may be broken where its parts meet: MountPoint between the words, a path behind its slashes."""
+    parts = re.split(r"(?<=[/._-])(?=[^/._-])|(?<=[a-z])(?=[A-Z])", name)
+    return Markup("<wbr>").join(escape(part) for part in parts)
+
+
 _INLINE = re.compile(
     r"``(?P<double>.+?)``|`(?P<code>[^`]+)`|\*\*(?P<strong>[^*\s][^*]*)\*\*|\*(?P<em>[^*\s][^*]*)\*"
     r"|(?P<page>\b[A-Za-z_][\w.+-]*)\((?P<section>[1-8])\)|(?P<url>https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:])"

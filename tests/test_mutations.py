@@ -31,6 +31,23 @@ MUTATIONS = {
 }
 
 
+# A mutated lab may change the sandbox itself, where the original changed a namespace of its own. The next one must not
+# meet that: each exercise begins in copies of the sandbox's first UTS and IPC namespaces.
+ANEW = """
+
+from runtime.kernel.syscalls import Clone, setns, unshare
+
+FIRST = {kind: os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("uts", "ipc")}
+
+
+@pytest.fixture(autouse=True)
+def anew():
+    for descriptor in FIRST.values():
+        setns(descriptor)
+    unshare(Clone.NEWUTS | Clone.NEWIPC)
+"""
+
+
 def mutate(claim: str, folder: Path) -> str:
     """Write the mutated lab of a claim into ``folder``; the node id of its exercise, relative to the checkout."""
     path, exercise = OWNERS[claim]
@@ -69,25 +86,26 @@ def replaced(text: str, mutation: dict[str, str]) -> str:
 def mutated(tmp_path_factory):
     """The claim events of all mutated exercises, by claim."""
     checkout = Checkout(tmp_path_factory.mktemp("mutations"))
-    for name in ("conftest.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, checkout.path)
+    (checkout.path / "conftest.py").write_text((ROOT / "conftest.py").read_text() + ANEW)
+    shutil.copy(ROOT / "pyproject.toml", checkout.path)
     for name in ("runtime", "reports"):
         shutil.copytree(ROOT / name, checkout.path / name, ignore=shutil.ignore_patterns("__pycache__", "site"))
     (checkout.path / "labs").mkdir()
     for catalogue in (ROOT / "labs").glob("claims*.yaml"):
         shutil.copy(catalogue, checkout.path / "labs")
     nodes = {mutate(claim, checkout.path / "labs" / claim): claim for claim in MUTATIONS if applies(claim)}
-    command = checkout.command("--import-mode=importlib", "-q", "--tb=no", *nodes)
+    command = checkout.command("--import-mode=importlib", "-q", "--tb=no", "-n", "auto", *nodes)
     options = {"cwd": checkout.path, "env": clean_environment(), "capture_output": True, "text": True}
     result = subprocess.run(command, timeout=1200, **options)
     assert result.returncode in (0, 1), result.stdout[-3000:] + result.stderr[-3000:]
     found: dict[str, dict] = {}
-    claim = ""
-    for event in map(json.loads, (checkout.site / "record.jsonl").read_text().splitlines()):
-        if event["event"] == "exercise":
-            claim = nodes[event["nodeid"]]
-        elif event["event"] == "claim" and event["claim"] == claim:
-            found[claim] = event
+    for record in checkout.site.glob("record*.jsonl"):  # one of each worker
+        claim = ""
+        for event in map(json.loads, record.read_text().splitlines()):
+            if event["event"] == "exercise":
+                claim = nodes[event["nodeid"]]
+            elif event["event"] == "claim" and event["claim"] == claim:
+                found[claim] = event
     return found
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from reports.model import Lab, Run
 from reports.reading import read
+from tests.reports.browser import REAL, browser, opened, site
 
-REAL = Path(__file__).parent / "data" / "record.jsonl"
-"""The record of a real run of the first labs, as `pytest labs/` wrote it."""
+__all__ = ["REAL", "browser", "opened", "site"]
 
 Event = dict[str, Any]
 

@@ -1,10 +1,6 @@
 """The pages in a real browser: Debian's chromium, driven by selenium."""
 
-import json
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from selenium import webdriver
@@ -14,67 +10,11 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from reports.render import render
-from tests.reports.conftest import REAL, Write
+from tests.reports.browser import Open, drain, needs_chromium
+from tests.reports.conftest import Write
 from tests.reports.test_render import hostile_events
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium: apt install chromium chromium-driver"),
-]
-
-QUIET = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return render([REAL], tmp_path_factory.mktemp("site")).parent
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for argument in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-Open = Callable[..., webdriver.Chrome]
-
-
-@pytest.fixture
-def opened(browser: webdriver.Chrome, site: Path) -> Iterator[Open]:
-    """``opened("uts.html#step-x", width=1400)``; at the end nothing may stand in the console or have left the page."""
-
-    def opened(page: str, width: int = 1400, dark: bool = False, folder: Path = site) -> webdriver.Chrome:
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        browser.get("about:blank")
-        browser.get((folder / page.partition("#")[0]).as_uri() + page[len(page.partition("#")[0]) :])
-        return browser
-
-    drain(browser)
-    yield opened
-    console, addresses = drain(browser)
-    assert console == []
-    assert [address for address in addresses if not address.startswith(("file://", "data:", "about:"))] == []
-
-
-def drain(browser: webdriver.Chrome) -> tuple[list[Any], list[str]]:
-    """(console messages, addresses asked for) since the last call."""
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    return browser.get_log("browser"), sent
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 
 def visible_steps(page: webdriver.Chrome) -> list[str]:

@@ -65,3 +65,12 @@ def test_empty_and_no_value_differ_from_none() -> None:
 
 def test_hostile_names_are_spelled_out() -> None:
     assert differing("a\n\x1b[31m", "\u202eb") == [("", "a\\n\\x1b[31m", "\\u202eb", "changed")]
+
+
+def test_texts_of_many_lines_are_compared_line_by_line() -> None:
+    rows = compare({"/proc/vmstat": "a 1\nb 2\n"}, {"/proc/vmstat": "a 1\nb 3\nc 4\n"})
+    assert [(row.field, row.before, row.after, row.kind) for row in rows] == [
+        ("a", "1", "1", "same"), ("b", "2", "3", "changed"), ("c", "", "4", "added"),
+    ]  # fmt: skip
+    (first, _) = compare({"/x": "a 1\na 2\n"}, {"/x": "a 1\na 3\n"})
+    assert (first.field, first.before) == ("line 1", "a 1")

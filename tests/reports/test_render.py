@@ -315,3 +315,25 @@ def test_a_real_run_stays_small(tmp_path: Path) -> None:
     pages = [path for path in tmp_path.iterdir() if path != index]
     assert pages
     assert all(path.stat().st_size < 400_000 for path in pages)
+
+
+def test_pages_of_earlier_runs_go_files_of_others_stay(write: Write, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    render([write(run(), lab("ipc"), lab("uts"), END)], site)
+    (site / "mine.html").write_text("<!DOCTYPE html><title>Notes of mine</title>")
+    render([write(run(), lab("uts"), END)], site)
+    assert sorted(path.name for path in site.iterdir()) == ["index.html", "mine.html", "uts.html"]
+
+
+def test_titles_of_labs_end_without_a_full_stop(write: Write) -> None:
+    for name in ("index.html", "uts.html"):
+        text = Page(page(write, run(), lab(title="UTS namespaces: a `name`."), END, name=name)).text
+        assert "UTS namespaces: a name\n" in text
+
+
+def test_mounts_are_folded_without_their_numbers(write: Write) -> None:
+    mounts = [{"id": 7, "parent": 1, "point": "/tmp", "fstype": "tmpfs"}]
+    watched = process("first", 7, state={"/proc/PID/mountinfo": mounts})
+    shown = page(write, *whole(observation("before", watched), observation("after", watched)))
+    assert "point=/tmp fstype=tmpfs" in shown
+    assert "id=7 parent=1" not in shown

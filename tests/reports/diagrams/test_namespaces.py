@@ -1,6 +1,6 @@
 """The drawing shows who sits where, and what is new."""
 
-from reports.diagrams import Atlas, Drawing, draw
+from reports.diagrams.namespaces import Atlas, Drawing, draw_namespaces
 from reports.model import Observation, Process
 
 
@@ -11,7 +11,7 @@ def at(label: str, pid: int, /, hostname: str = "vm", **links: str) -> Process:
 
 
 def drawn(before: list[Process], after: list[Process], about: tuple[str, ...] = ()) -> Drawing:
-    drawing = draw(Observation(before), Observation(after), Atlas(), about)
+    drawing = draw_namespaces(Observation(before), Observation(after), Atlas(), about)
     assert drawing is not None
     return drawing
 
@@ -60,7 +60,7 @@ def test_letters_stay_through_a_lab() -> None:
     atlas = Atlas()
     one, two = Observation([at("first", 1, uts="uts:[1]")]), Observation([at("first", 2, uts="uts:[2]")])
     for before, after, letters in ((one, two, "AB"), (two, one, "BA")):
-        drawing = draw(before, after, atlas)
+        drawing = draw_namespaces(before, after, atlas)
         assert drawing is not None
         assert [drawing.lanes[0].before[0].letter, drawing.lanes[0].after[0].letter] == list(letters)
 
@@ -68,6 +68,6 @@ def test_letters_stay_through_a_lab() -> None:
 def test_processes_that_vanished_or_could_not_be_read() -> None:
     gone = Process("first", "first", 1, "shell", 1, None)
     closed = Process("second", "second", 2, "shell", 1, {"/proc/PID/ns/uts": {"error": "EACCES"}})
-    assert draw(None, Observation([gone]), Atlas()) is None
-    assert draw(None, None, Atlas()) is None
+    assert draw_namespaces(None, Observation([gone]), Atlas()) is None
+    assert draw_namespaces(None, None, Atlas()) is None
     assert drawn([gone, closed], [gone, closed]).lanes == []

@@ -1,4 +1,4 @@
-"""Drawings made only from observations: each namespace a box, the processes and windows that sit in it inside.
+"""Namespaces: each a box, the processes and windows that sit in it inside.
 
 A drawing is a table: a row a kind of namespace, a column a moment (before, after). Only kinds that tell something get a
 row: those in which the watched processes sit apart, which changed, or which the lab is about. It is drawn with HTML
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from reports.changes import compare
+from reports.diagrams.observed import link, name_of, watched
 from reports.model import Observation, Process
-from reports.text import value_text, visible
+from reports.text import value_text
 
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts")
 
@@ -93,13 +94,11 @@ class Atlas:
         return f"{chr(ord('A') + number % 26)}{number // 26 or ''}", number % 8
 
 
-def draw(
+def draw_namespaces(
     before: Observation | None, after: Observation | None, atlas: Atlas, about: Sequence[str] = ()
 ) -> Drawing | None:
     """The drawing of a step; `about` are the kinds that its lab or claims are about. None if nothing was watched."""
-    old, new = _alive(before), _alive(after)
-    if not new:
-        old, new = [], old
+    old, new = watched(before, after)
     if not new:
         return None
     lanes: list[Lane] = []
@@ -132,44 +131,35 @@ def _essence(box: Box) -> object:
     return box.link, [item[:2] for item in box.contents], [(r.label, r.pid, r.name) for r in box.residents]
 
 
-def _alive(observation: Observation | None) -> list[Process]:
-    return [process for process in observation.processes if process.state] if observation else []
-
-
-def _link(process: Process, kind: str) -> str:
-    value = (process.state or {}).get(f"/proc/PID/ns/{kind}")
-    return visible(value) if isinstance(value, str) else ""
-
-
 def _links(processes: list[Process], kind: str) -> dict[int, str]:
-    return {process.pid: _link(process, kind) for process in processes if _link(process, kind)}
+    return {process.pid: link(process, kind) for process in processes if link(process, kind)}
 
 
 def _follows(kind: str, processes: list[Process]) -> bool:
     """Whether the children of all `processes` would be in the namespace of their parents, which is not worth a row."""
-    return all(_link(process, kind) == _link(process, kind.removesuffix("_for_children")) for process in processes)
+    return all(link(process, kind) == link(process, kind.removesuffix("_for_children")) for process in processes)
 
 
 def _boxes(kind: str, processes: list[Process], before: list[Process], atlas: Atlas) -> list[Box]:
-    was = {process.label: _link(process, kind) for process in before}
+    was = {process.label: link(process, kind) for process in before}
     pids = {process.pid for process in before}
     boxes: dict[str, Box] = {}
     for process in processes:
-        link = _link(process, kind)
-        if not link:
+        home = link(process, kind)
+        if not home:
             continue
-        if link not in boxes:
-            letter, hue = atlas.place(kind, link)
-            new = bool(before) and link not in was.values()
-            boxes[link] = Box(link, letter, hue, new, _contents(kind, process, _neighbour(kind, link, before)))
-        moved = was.get(process.label, link) != link
+        if home not in boxes:
+            letter, hue = atlas.place(kind, home)
+            new = bool(before) and home not in was.values()
+            boxes[home] = Box(home, letter, hue, new, _contents(kind, process, _neighbour(kind, home, before)))
+        moved = was.get(process.label, home) != home
         mark = "moved" if moved else "new" if before and process.pid not in pids else ""
-        boxes[link].residents.append(Resident(process.window, process.label, _name(process), process.pid, mark))
+        boxes[home].residents.append(Resident(process.window, process.label, name_of(process), process.pid, mark))
     return sorted(boxes.values(), key=lambda box: atlas.number(kind, box.link))
 
 
-def _neighbour(kind: str, link: str, before: list[Process]) -> Process | None:
-    return next((process for process in before if _link(process, kind) == link), None)
+def _neighbour(kind: str, home: str, before: list[Process]) -> Process | None:
+    return next((process for process in before if link(process, kind) == home), None)
 
 
 def _contents(kind: str, process: Process, before: Process | None) -> list[tuple[str, str, bool]]:
@@ -184,9 +174,3 @@ def _held(kind: str, process: Process) -> dict[str, str]:
     """What a namespace of `kind` holds, as `process` sees it: short texts by path."""
     state = process.state or {}
     return {path: value_text(state[path], 80) for path in CONTENTS.get(kind, ()) if path in state}
-
-
-def _name(process: Process) -> str:
-    status = (process.state or {}).get("/proc/PID/status")
-    name = status.get("Name") if isinstance(status, dict) else None
-    return visible(name) if isinstance(name, str) else ""
