@@ -4,6 +4,7 @@ Each claim of the catalogue has a mutation in tests/mutations.yaml.  All of them
 the project in which every mutation has a folder of labs of its own.
 """
 
+import ast
 import json
 import shutil
 import subprocess
@@ -61,8 +62,18 @@ def mutate(claim: str, folder: Path) -> str:
     else:
         program = folder / "programs" / Path(mutation["file"]).name
         program.write_text(replaced(program.read_text(), mutation))
-    (folder / path.name).write_text("".join(lines))
+    (folder / path.name).write_text(alone("".join(lines), exercise.name))
     return f"labs/{folder.name}/{path.name}::{exercise.name}"
+
+
+def alone(source: str, exercise: str) -> str:
+    """The lab without its other exercises: they would only take time to read."""
+    lines = source.splitlines(keepends=True)
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and node.name != exercise:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            lines[first - 1 : node.end_lineno] = ["\n"] * (node.end_lineno - first + 1)
+    return "".join(lines)
 
 
 def applies(claim: str) -> bool:
