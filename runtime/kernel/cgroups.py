@@ -100,10 +100,17 @@ def read_of_process(path: str, pid: int) -> JSON:
     """A file of the own cgroup of a process, by a path with the word PATH for that cgroup.
 
     "/sys/fs/cgroup/memory/PATH/memory.stat" in a tree of version 1, "/sys/fs/cgroup/PATH/memory.stat" in that of
-    version 2. Without a file name it is the list of the directory.
+    version 2 ("/sys/fs/cgroup/unified/PATH/..." where it lies beside trees of version 1). Without a file name it is the
+    list of the directory. NoControllerError where there is no such tree.
     """
     before, _, name = path.partition("/PATH")
-    directory = directory_of(pid, before.removeprefix(ROOT).strip("/"))
+    tree = before.removeprefix(ROOT).strip("/").split(",")[0]
+    if tree in ("", "unified"):
+        directory = directory_of(pid)
+    elif any(tree in mounted.controllers for mounted in hierarchies() if mounted.version == 1):
+        directory = directory_of(pid, tree)
+    else:
+        raise NoControllerError(f"there is no {tree} tree of version 1 here")
     if not name.strip("/"):
         return sorted(os.listdir(directory))
     return parsed(name.strip("/"), (directory / name.strip("/")).read_text())

@@ -29,7 +29,7 @@ def test_targets_that_cannot_be_had(wanted, message):
 
 def test_no_linux_no_labs(monkeypatch):
     monkeypatch.setattr(target.sys, "platform", "darwin")
-    with pytest.raises(target.TargetError, match="need a Linux kernel"):
+    with pytest.raises(target.TargetError, match="labs need Linux"):
         target.decide("sandbox", {})
 
 
