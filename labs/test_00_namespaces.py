@@ -14,7 +14,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -33,28 +33,8 @@ EVERY_KIND = reduce(or_, (kind.flag for kind in KINDS.values()))
 LIMITS = tuple(f"/proc/sys/user/max_{kind}_namespaces" for kind in KINDS)
 
 
-def links(pid: int) -> dict[str, str]:
-    """All links of /proc/PID/ns."""
-    return {name: namespaces.link(pid, name) for name in LINKS}
-
-
-@pytest.fixture
-def children() -> Iterator[ExitStack]:
-    """Children that an exercise starts and keeps until it ends."""
-    with ExitStack() as stack:
-        yield stack
-
-
-def ordinary(lab: Lab) -> str:
-    """The words that start a command as an ordinary user. Where there is no second user to become (the sandbox of an
-    ordinary user), a user namespace makes one up."""
-    if lab.facts.rootless:
-        return "unshare --user --map-user=1000 --map-group=1000"
-    return "setpriv --reuid=65534 --regid=65534 --clear-groups"
-
-
 @needs("user namespace", "time namespace")
-def test_ten_links_eight_kinds(lab: Lab, children: ExitStack) -> None:
+def test_ten_links_eight_kinds(lab: Lab) -> None:
     """The namespaces of a process are links in /proc.
 
     /proc/PID/ns holds one link for each namespace of the process PID. Its target is no file name: it is the kind, and a
@@ -92,7 +72,7 @@ def test_ten_links_eight_kinds(lab: Lab, children: ExitStack) -> None:
         first.run("ls -l /proc/$$/ns")
         second.run("ls -l /proc/$$/ns")
         assert first.pid != second.pid
-        assert links(first.pid) == links(second.pid)
+        assert namespaces.links(first.pid) == namespaces.links(second.pid)
 
     with lab.step(
         "A child with a new namespace of every kind",
@@ -104,9 +84,9 @@ def test_ten_links_eight_kinds(lab: Lab, children: ExitStack) -> None:
         watch=[os.getpid()],
         shows=["ov-01"],
     ) as step:
-        child = children.enter_context(namespaces.start_in_new(EVERY_KIND, signal.pause))
+        child = lab.keep(namespaces.start_in_new(EVERY_KIND, signal.pause))
         step.watch(child)
-        ours, theirs = links(os.getpid()), links(child.pid)
+        ours, theirs = namespaces.links(os.getpid()), namespaces.links(child.pid)
         assert [name for name in LINKS if ours[name] == theirs[name]] == []
 
 
@@ -116,7 +96,7 @@ def test_whose_links_can_be_read(lab: Lab) -> None:
     The links are not for everybody. Reading them needs the right to trace that process, as a debugger does.
     """
     first = lab.window("first")
-    other = ordinary(lab)
+    other = lab.ordinary_user
 
     with lab.step(
         "Read the links of a process that is not yours",
@@ -309,13 +289,13 @@ def test_users(lab: Lab) -> None:
         claims=["ov-07"],
         ask=Number("An ordinary user runs `unshare --user id -u`, with no map written. Which number is printed?"),
     ) as step:
-        first.enter(f"{ordinary(lab)} unshare --user /bin/bash")
+        first.enter(f"{lab.ordinary_user} unshare --user /bin/bash")
         assert first.ns("user") != second.ns("user")
         nobody = first.run("id -u")
         step.answer(int(nobody))
         assert nobody == first.run("cat /proc/sys/kernel/overflowuid")
         first.exit()
-        assert first.run(f"{ordinary(lab)} unshare --user --map-root-user id -u") == "0"
+        assert first.run(f"{lab.ordinary_user} unshare --user --map-root-user id -u") == "0"
 
 
 def test_cgroup_namespace(lab: Lab) -> None:
@@ -560,10 +540,10 @@ def test_first_program(lab: Lab) -> None:
     ) as step:
         assert "implicit" in first.run("gcc first_as_printed.c -o first_as_printed")
         assert first.run("gcc -Wall -Wextra first.c -o first") == ""
-        first.enter(f"{ordinary(lab)} ./first")
+        first.enter(f"{lab.ordinary_user} ./first")
         parent = proc.read("/proc/PID/status", first.pid)["PPid"]
         step.watch(parent)
-        ours, theirs = links(parent), links(first.pid)
+        ours, theirs = namespaces.links(parent), namespaces.links(first.pid)
         differ = [name for name in LINKS if ours[name] != theirs[name]]
         step.answer("some differ, no root needed" if differ else "none differ, no root needed")
         assert proc.read("/proc/PID/cmdline", parent) == ["./first"]
@@ -706,7 +686,7 @@ def test_namespace_without_a_process(lab: Lab) -> None:
 
 
 @needs("user namespace")
-def test_who_owns_whom(lab: Lab, children: ExitStack) -> None:
+def test_who_owns_whom(lab: Lab) -> None:
     """Namespaces have relations, and one can ask for them.
 
     Every namespace belongs to a user namespace: who is root there has power over it. PID and user namespaces also have
@@ -736,7 +716,7 @@ def test_who_owns_whom(lab: Lab, children: ExitStack) -> None:
             "EPERM",
         ),
     ) as step:
-        child = children.enter_context(
+        child = lab.keep(
             namespaces.start_in_new(Clone.NEWUSER | Clone.NEWPID | Clone.NEWUTS, signal.pause)
         )
         step.watch(child)
@@ -756,7 +736,7 @@ def test_who_owns_whom(lab: Lab, children: ExitStack) -> None:
 
 
 @needs("user namespace")
-def test_numbers(lab: Lab, children: ExitStack) -> None:
+def test_numbers(lab: Lab) -> None:
     """What the number in uts:[4026531838] is worth.
 
     It looks like a name for the namespace. The notes do not say where the numbers come from, nor
@@ -776,7 +756,7 @@ def test_numbers(lab: Lab, children: ExitStack) -> None:
         claims=["ov-x04"],
         ask=Number("You stand in eight namespaces. How many of them are those that the machine was born with?"),
     ) as step:
-        child = children.enter_context(namespaces.start_in_new(EVERY_KIND, signal.pause))
+        child = lab.keep(namespaces.start_in_new(EVERY_KIND, signal.pause))
         step.watch(child)
         ours = {kind: number(namespaces.link(os.getpid(), kind)) for kind in KINDS}
         new = {kind: number(namespaces.link(child.pid, kind)) for kind in KINDS}
@@ -855,7 +835,7 @@ def test_rights_and_limits(lab: Lab) -> None:
     Two rules hold for all kinds: a right is needed, unless one makes a user namespace first; and the number is limited.
     """
     first, second = lab.window("first"), lab.window("second")
-    other = ordinary(lab)
+    other = lab.ordinary_user
 
     with lab.step(
         "Without a right, and with a user namespace",

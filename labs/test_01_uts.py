@@ -23,19 +23,6 @@ from runtime.lab import Choice, Lab, Number, Text, needs
 pytestmark = [pytest.mark.order(1), needs("unshare", "nsenter", "setpriv", "hostname", "uts namespace")]
 
 
-def links(pid: int) -> dict[str, str]:
-    """All links of /proc/PID/ns."""
-    return {name: namespaces.link(pid, name) for name in LINKS}
-
-
-def ordinary(lab: Lab) -> str:
-    """The words that start a command as an ordinary user. Where there is no second user to become (the sandbox of an
-    ordinary user), a user namespace makes one up."""
-    if lab.facts.rootless:
-        return "unshare --user --map-user=1000 --map-group=1000"
-    return "setpriv --reuid=65534 --regid=65534 --clear-groups"
-
-
 def need_types_of_the_kernel(lab: Lab) -> None:
     """End the exercise where the kernel does not describe its types."""
     if not Path("/sys/kernel/btf/vmlinux").exists():
@@ -345,7 +332,7 @@ def test_looking_in_from_outside(lab: Lab) -> None:
         assert first.ns("uts") != second.ns("uts")
         assert read == host
         assert entered == "secret"
-        assert second.run(f"{ordinary(lab)} nsenter --target {first.pid} --uts hostname").status != 0
+        assert second.run(f"{lab.ordinary_user} nsenter --target {first.pid} --uts hostname").status != 0
         third.enter("/bin/bash")
         assert third.ns("uts") == second.ns("uts")
 
@@ -510,7 +497,7 @@ def test_program_without_rights(lab: Lab) -> None:
             "an error message",
         ),
     ) as step:
-        said = first.run(f"{ordinary(lab)} ./uts_unchecked < /dev/null")
+        said = first.run(f"{lab.ordinary_user} ./uts_unchecked < /dev/null")
         lines = said.splitlines()
         parent = ["parent: starting a child", "parent: the child has ended"]
         step.answer(
@@ -520,7 +507,7 @@ def test_program_without_rights(lab: Lab) -> None:
         )
         assert lines == parent
         assert said.status == 0
-        checked = first.run(f"{ordinary(lab)} ./uts < /dev/null")
+        checked = first.run(f"{lab.ordinary_user} ./uts < /dev/null")
         assert checked.splitlines() == ["parent: starting a child", "clone: Operation not permitted"]
         assert checked.status == 1
         assert namespaces.run_in_new(Clone(0), wait_for_no_child) == errno.ECHILD
@@ -621,16 +608,16 @@ def test_in_the_kernel(lab: Lab) -> None:
     ) as step:
         first.enter("unshare --pid /bin/bash")
         first.run("tail -f /dev/null &")
-        ours, theirs = links(first.pid), links(second.pid)
+        ours, theirs = namespaces.links(first.pid), namespaces.links(second.pid)
         differ = [name for name in LINKS if ours[name] != theirs[name]]
         step.answer(" ".join(differ))
         assert differ == ["pid_for_children"]
         first.run("kill -KILL $!")
         first.exit()
         first.enter("unshare --uts /bin/bash")
-        ours = links(first.pid)
+        ours = namespaces.links(first.pid)
         assert [name for name in LINKS if ours[name] != theirs[name]] == ["uts"]
-        assert links(second.pid) == theirs
+        assert namespaces.links(second.pid) == theirs
 
 
 NSPROXY_IN_THE_NOTES = ("uts_ns", "ipc_ns", "mnt_ns", "pid_ns_for_children", "net_ns", "cgroup_ns")

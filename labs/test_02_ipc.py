@@ -51,22 +51,9 @@ pytestmark = [
 ]
 
 
-def links(pid: int) -> dict[str, str]:
-    """All links of /proc/PID/ns."""
-    return {name: namespaces.link(pid, name) for name in LINKS}
-
-
 def queues(window: Window) -> list[list[str]]:
     """What `ipcs -q` lists in a window, a row for each queue: key, id, owner, permissions, bytes, messages."""
     return [line.split() for line in window.run("ipcs -q").splitlines() if line.startswith("0x")]
-
-
-def ordinary(lab: Lab) -> str:
-    """The words that start a command as an ordinary user. Where there is no second user to become (the sandbox of an
-    ordinary user), a user namespace makes one up."""
-    if lab.facts.rootless:
-        return "unshare --user --map-user=1000 --map-group=1000"
-    return "setpriv --reuid=65534 --regid=65534 --clear-groups"
 
 
 def test_the_first_namespace(lab: Lab) -> None:
@@ -172,10 +159,10 @@ def test_a_queue_for_all(lab: Lab) -> None:
         claims=["ipc-04"],
         ask=Number("Queue 0 is removed, and a new queue is made. Which id does it get?"),
     ) as step:
-        made = first.run(f"{ordinary(lab)} ipcmk -Q")
+        made = first.run(f"{lab.ordinary_user} ipcmk -Q")
         row, (entry,) = queues(first)[0], proc.read("/proc/sysvipc/msg", first.pid)
         first.run("ipcrm -q 0")
-        again = first.run(f"{ordinary(lab)} ipcmk -Q")
+        again = first.run(f"{lab.ordinary_user} ipcmk -Q")
         step.answer(int(again.split()[-1]))
         assert made == "Message queue id: 0"
         assert [row[1], *row[3:]] == ["0", "644", "0", "0"]
@@ -227,7 +214,7 @@ def test_two_new_namespaces(lab: Lab) -> None:
         claims=["ipc-06"],
         ask=Choice("An ordinary user runs `unshare -iu bash`. What comes?", "a shell", "an error"),
     ) as step:
-        refused = second.run(f"{ordinary(lab)} unshare -iu /bin/bash")
+        refused = second.run(f"{lab.ordinary_user} unshare -iu /bin/bash")
         step.answer("an error" if refused.status else "a shell")
         assert refused.status == 1
         assert "Operation not permitted" in refused
@@ -257,7 +244,7 @@ def test_two_new_namespaces(lab: Lab) -> None:
         own = second.run("echo $$")
         step.answer("1" if own == "1" else "the process id that the host sees, too")
         tree = second.run("pstree -pl")
-        outside, inside = links(first.pid), links(second.pid)
+        outside, inside = namespaces.links(first.pid), namespaces.links(second.pid)
         assert [name for name in LINKS if outside[name] != inside[name]] == ["ipc", "uts"]
         assert own == str(second.pid)
         assert f"bash({first.pid})" in tree

@@ -645,7 +645,7 @@ def test_three_levels(lab: Lab) -> None:
         shells = [pid for pid in pidns.chain(first.shell) if proc.read("/proc/PID/comm", pid) == "bash"][1:]
         paths = " ".join(f"/proc/{pid}/ns/pid" for pid in shells)
         as_root = second.run(f"readlink {paths}")
-        as_user = second.run(f"{ordinary(lab)} readlink {paths}")
+        as_user = second.run(f"{lab.ordinary_user} readlink {paths}")
         step.answer({as_root: "the namespace", "": "nothing"}.get(as_user, "Permission denied"))
         assert as_root.split() == [pid for _, _, pid in links[1:]]
         assert (as_user, as_user.status) == ("", 1)
@@ -1409,14 +1409,6 @@ def three_levels(window: Window) -> list[int]:
         window.enter("exec /bin/bash")
         shells.append(window.pid)
     return shells
-
-
-def ordinary(lab: Lab) -> str:
-    """The words that start a command as an ordinary user. Where there is no second user to become (the sandbox of an
-    ordinary user), a user namespace makes one up."""
-    if lab.facts.rootless:
-        return "unshare --user --map-user=1000 --map-group=1000"
-    return "setpriv --reuid=65534 --regid=65534 --clear-groups"
 
 
 def can_read_process_1() -> bool:

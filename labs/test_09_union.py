@@ -14,8 +14,7 @@ import json
 import mmap
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,6 @@ MERGED, BRANCH_0, BRANCH_1, BRANCH_2 = (
 )
 LAYERS = [MERGED, BRANCH_0, BRANCH_1, BRANCH_2]  # what stands in each directory, as `ls` in the window would see it
 THE_TABLE = {"001.txt": 0, "002.txt": 2, "003.txt": 0, "004.txt": 1}  # which branch each file comes from: the notes
-
-
-@pytest.fixture
-def children() -> Iterator[ExitStack]:
-    """Children that an exercise starts and keeps until it ends."""
-    with ExitStack() as stack:
-        yield stack
 
 
 def test_the_command_of_the_notes(lab: Lab) -> None:
@@ -328,7 +320,7 @@ def test_inode_numbers(lab: Lab) -> None:
         assert first.run("stat -c %i Branch-1/004.txt") == inode
 
 
-def test_open_before_the_copy_up(lab: Lab, children: ExitStack) -> None:
+def test_open_before_the_copy_up(lab: Lab) -> None:
     """A file that was open before the copy-up, by system calls.
 
     A child process opens a file of a lower branch for reading, and maps it into its memory. Then the file is written
@@ -355,7 +347,7 @@ def test_open_before_the_copy_up(lab: Lab, children: ExitStack) -> None:
             "none",
         ),
     ) as step:
-        child, seen = start(children, lab, overwrite_an_open_file)
+        child, seen = start(lab, overwrite_an_open_file)
         step.watch(child)
         old = [name for name in ("descriptor", "mapping") if seen[name] == "b1"]
         step.answer("both" if len(old) == 2 else f"the {old[0]}" if old else "none")
@@ -691,7 +683,7 @@ def test_rootless(lab: Lab) -> None:
         assert contradictions(second) == []
 
 
-def test_limits(lab: Lab, children: ExitStack) -> None:
+def test_limits(lab: Lab) -> None:
     """How many layers, and how high, by system calls.
 
     An image has a few layers, or a few dozen. Where does the kernel stop? A child process mounts more and more of
@@ -711,7 +703,7 @@ def test_limits(lab: Lab, children: ExitStack) -> None:
         claims=["ovl-10"],
         ask=Choice("How many lower directories does one overlay take at most?", "128", "300", "500", "501"),
     ) as step:
-        child, seen = start(children, lab, join_many, (128, 300, 500, 501))
+        child, seen = start(lab, join_many, (128, 300, 500, 501))
         step.watch(child)
         works = [count for count, error in seen if error == 0]
         step.answer(str(max(works)))
@@ -731,7 +723,7 @@ def test_limits(lab: Lab, children: ExitStack) -> None:
         claims=["ovl-13"],
         ask=Number("How many overlays can be stacked, each with the one before as its lower directory?"),
     ) as step:
-        child, seen = start(children, lab, stack_up, 3)
+        child, seen = start(lab, stack_up, 3)
         step.watch(child)
         step.answer(seen.count(0))
         assert seen == [0, 0, errno.EINVAL]
@@ -1278,7 +1270,7 @@ def overlays(pid: int) -> list[dict[str, Any]]:
     ]
 
 
-def start(children: ExitStack, lab: Lab, function: Callable[..., None], *arguments: Any) -> tuple[Child[None], Any]:
+def start(lab: Lab, function: Callable[..., None], *arguments: Any) -> tuple[Child[None], Any]:
     """Run function(tell, *arguments) in a child with a mount namespace of its own and the exercise's directory; return
     the child, which stays, and what it told."""
     heard, ready = os.pipe()
@@ -1290,7 +1282,7 @@ def start(children: ExitStack, lab: Lab, function: Callable[..., None], *argumen
         os.chdir(lab.directory)
         function(tell, *arguments)
 
-    child = children.enter_context(start_in_new(Clone.NEWNS, live))
+    child = lab.keep(start_in_new(Clone.NEWNS, live))
     os.close(ready)
     with os.fdopen(heard) as pipe:
         told = pipe.readline()

@@ -23,12 +23,14 @@ from runtime.kernel.syscalls import Clone, Mount, SyscallError, mount, setns, un
 
 __all__ = [
     "KINDS",
+    "LINKS",
     "VISITABLE",
     "Child",
     "ChildDiedError",
     "Kind",
     "kind_of",
     "link",
+    "links",
     "owner_uid",
     "owning_user_namespace",
     "parent",
@@ -67,6 +69,7 @@ KINDS: dict[str, Kind] = {
         Kind("uts", Clone.NEWUTS, "uts", "host name and NIS domain name", "2.6.19"),
     )
 }
+LINKS = ("cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts")
 # A process keeps its own PID and time namespace for life; setns and unshare choose those of its children.
 _FOR_CHILDREN = {"pid": "pid_for_children", "time": "time_for_children"}
 VISITABLE = frozenset({"cgroup", "ipc", "net", "uts"})  # what a thread has for itself
@@ -78,6 +81,11 @@ def link(pid: int | str, kind: str) -> str:
     FileNotFoundError when there is no such process, PermissionError when ptrace(2) rules forbid to ask.
     """
     return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+
+def links(pid: int | str) -> dict[str, str]:
+    """All ten links of /proc/PID/ns, by name; errors as in link."""
+    return {name: link(pid, name) for name in LINKS}
 
 
 def run_in_new(

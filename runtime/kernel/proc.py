@@ -20,14 +20,13 @@ from typing import Any, TypeAlias
 
 from runtime.kernel import btf, cgroups, layers, nsfs, parse, topology, unions
 from runtime.kernel.capabilities import CAPABILITIES, decode_capabilities
-from runtime.kernel.namespaces import VISITABLE, link, run_inside, visit
+from runtime.kernel.namespaces import LINKS, VISITABLE, link, run_inside, visit
 from runtime.kernel.netlink import session
 from runtime.kernel.syscalls import RESOLVE_IN_ROOT, SyscallError, openat2
 
 __all__ = ["CAPABILITIES", "DEFAULT", "LINKS", "READERS", "Reader", "decode_capabilities", "read", "read_all"]
 
 JSON: TypeAlias = Any
-LINKS = ("cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts")
 LIMIT = 1 << 20  # bytes that are read of one file; /proc/PID/mountinfo of a busy container host has about 100 KiB
 
 

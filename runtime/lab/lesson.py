@@ -15,7 +15,7 @@ from runtime.kernel import namespaces, snapshot
 from runtime.lab import terminal
 from runtime.lab import window as windows
 from runtime.lab.claims import Catalogue
-from runtime.lab.machine import Facts
+from runtime.lab.machine import NOBODY, Facts
 from runtime.lab.outline import ExerciseOutline, LabOutline
 from runtime.lab.prediction import PredictionError, Question
 from runtime.lab.record import Recorder
@@ -85,6 +85,16 @@ class Lab:
         self._steps.append(step)
         step.about = {"text": text, "why": why, "hint": hint, "shows": list(shows)}
         return step
+
+    @property
+    def ordinary_user(self) -> str:
+        """The words that start a command as an ordinary user.
+
+        In the sandbox of an ordinary user there is no second one to become, so a user namespace makes one up.
+        """
+        if self.facts.rootless:
+            return "unshare --user --map-user=1000 --map-group=1000"
+        return f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"
 
     def keep(self, manager: AbstractContextManager[T]) -> T:
         """Enter a context manager (a child, say) that ends with the exercise, not with a step."""
