@@ -571,6 +571,7 @@ def test_three_levels(lab: Lab) -> None:
         "has gone, so they say only who is equal to whom at this moment.",
         hint="Does a shell share a PID namespace with the one that it was started from?",
         watch=[first, second],
+        files=["/proc/PID/ns/pid NS_GET_PARENT"],
         claims=["pid-20"],
         shows=["pid-01"],
         ask=Number("Three nested shells, and one outside. How many different pid:[...] are there among these four?"),
@@ -669,7 +670,7 @@ def test_join_a_namespace(lab: Lab) -> None:
         "namespace: the old directory belongs to mounts of the old one. So you land in /.",
         hint="Does the old working directory exist in the new mount namespace?",
         watch=[first, second],
-        files=["/proc/PID/cwd"],
+        files=["/proc/PID/cwd", "/proc/PID/ns/pid NS_GET_PARENT"],
         claims=["pid-25"],
         ask=Choice(
             "nsenter --mount is run in a home directory. In which directory is the new shell?",
@@ -1053,6 +1054,7 @@ def test_signals_from_above(lab: Lab) -> None:
         "over the user namespace of the target.",
         hint="A number means something only together with a namespace.",
         watch=[first, second, third],
+        files=["/proc/PID/ns/pid NS_GET_PARENT"],
         claims=["pid-18"],
         ask=Choice(
             "A program has one number in container001 and another one in container002. Which one does `kill` need in "

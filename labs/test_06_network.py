@@ -28,7 +28,7 @@ from runtime.lab.window import Output, Window
 
 pytestmark = [pytest.mark.order(6), needs("unshare", "nsenter", "ip", "bridge", "ping", "ss", "net namespace")]
 
-NETLINK = ("ip link", "ip address", "ip route", "ip neighbour", "bridge fdb")
+NETLINK = ("ip link", "ip address", "ip route", "ip neighbour", "bridge fdb", "ip netns")
 
 
 def own_network(lab: Lab, window: Window) -> None:
