@@ -14,6 +14,7 @@ directories of dev and of root.
 
 import errno
 import os
+import secrets
 import shutil
 import signal
 import stat
@@ -1276,9 +1277,10 @@ def test_keys(lab: Lab, place: Path) -> None:
     ) as step:
         first.enter("unshare --user --map-root-user /bin/bash")
         a = first.ns("user")
-        added, found = first.run("./keys add lesson"), first.run("./keys find lesson")
+        key = f"lesson-{secrets.token_hex(4)}"  # /proc/keys also lists the keys of others with the same uid
+        added, found = first.run(f"./keys add {key}"), first.run(f"./keys find {key}")
         first.enter("unshare --user --map-user=7 /bin/bash")
-        lost = first.run("./keys find lesson")
+        lost = first.run(f"./keys find {key}")
         step.answer("yes" if lost.status == 0 else "no")
         assert (added, found) == ("found", "found")
         assert "Required key not available" in lost
@@ -1286,8 +1288,8 @@ def test_keys(lab: Lab, place: Path) -> None:
         assert first.run("id -u") == "7"
         assert first.run("grep CapEff /proc/$$/status").endswith(NOTHING)
         first.exit()
-        assert first.run("./keys find lesson") == "found"
-        assert first.run("grep -c lesson /proc/keys") == "1"
+        assert first.run(f"./keys find {key}") == "found"
+        assert first.run(f"grep -c {key} /proc/keys") == "1"
         assert not first.run("grep CapEff /proc/$$/status").endswith(NOTHING)
 
 
