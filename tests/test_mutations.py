@@ -25,11 +25,7 @@ OWNERS = {
     for exercise in read_outline(path).exercises
     for claim in exercise.claims
 }
-MUTATIONS = {
-    claim: mutation
-    for path in sorted((ROOT / "tests").glob("mutations*.yaml"))
-    for claim, mutation in yaml.safe_load(path.read_text()).items()
-}
+MUTATIONS = yaml.safe_load((ROOT / "tests" / "mutations.yaml").read_text())
 
 
 # A mutated lab may change the sandbox itself, where the original changed a namespace of its own. The next one must not
@@ -102,8 +98,7 @@ def mutated(tmp_path_factory):
     for name in ("runtime", "reports"):
         shutil.copytree(ROOT / name, checkout.path / name, ignore=shutil.ignore_patterns("__pycache__", "site"))
     (checkout.path / "labs").mkdir()
-    for catalogue in (ROOT / "labs").glob("claims*.yaml"):
-        shutil.copy(catalogue, checkout.path / "labs")
+    shutil.copy(ROOT / "labs" / "claims.yaml", checkout.path / "labs")
     nodes = {mutate(claim, checkout.path / "labs" / claim): claim for claim in MUTATIONS if applies(claim)}
     command = checkout.command("--import-mode=importlib", "-q", "--tb=no", "-n", "auto", *nodes)
     options = {"cwd": checkout.path, "env": clean_environment(), "capture_output": True, "text": True}

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 VERDICTS = ("holds", "changed", "wrong")
-LABS = Path(__file__).parents[2] / "labs"
+CATALOGUE = Path(__file__).parents[2] / "labs" / "claims.yaml"
 
 
 class ClaimError(Exception):
@@ -73,16 +73,13 @@ class Catalogue:
             raise ClaimError(f"claims: the ids {', '.join(twice)} stand more than once")
 
     @classmethod
-    def load(cls, labs: Path = LABS) -> "Catalogue":
-        """Read the catalogue of a folder of labs; ClaimError says which entry is not in order."""
-        claims = []
-        for path in sorted(labs.glob("claims*.yaml")):
-            try:
-                entries = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-            except (OSError, yaml.YAMLError) as error:
-                raise ClaimError(f"{path}: cannot be read: {error}") from error
-            claims += [_claim(entry, path) for entry in entries or []]
-        return cls(claims)
+    def load(cls, path: Path = CATALOGUE) -> "Catalogue":
+        """Read the catalogue; ClaimError says which entry is not in order."""
+        try:
+            entries = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except (OSError, yaml.YAMLError) as error:
+            raise ClaimError(f"{path}: cannot be read: {error}") from error
+        return cls([_claim(entry, path) for entry in entries or []])
 
     def __getitem__(self, name: str) -> Claim:
         try:

@@ -67,7 +67,7 @@ def _occupied(path: Path) -> bool:
 
 
 def _own_directories() -> Iterator[Path]:
-    """The directory of our own cgroup in each mounted hierarchy (cgroups(7), /proc/PID/cgroup)."""
+    """Where a run's cgroup is made: below our own one in each v1 hierarchy, at the top of v2 (cgroups(7))."""
     mounts = {}
     for mount in proc.read("/proc/PID/mountinfo", os.getpid()):
         if mount["fstype"] == "cgroup2":
@@ -77,6 +77,9 @@ def _own_directories() -> Iterator[Path]:
     for entry in proc.read("/proc/PID/cgroup", os.getpid()):
         found = mounts.get(entry["controllers"][0] if entry["controllers"] else "")
         if found:
+            if found["fstype"] == "cgroup2" and os.access(found["point"], os.W_OK):
+                yield Path(found["point"])  # a session's own cgroup holds processes, so it passes no controllers on
+                continue
             inside = os.path.relpath(entry["path"], found["root"])
             yield Path(os.path.normpath(os.path.join(found["point"], inside)))
 

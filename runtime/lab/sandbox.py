@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from runtime.kernel import namespaces, syscalls
+from runtime.kernel import cgroups, namespaces, syscalls
 from runtime.kernel.syscalls import Clone
 from runtime.lab import keeper, run_cgroups, sandbox_mounts
 from runtime.lab.machine import SANDBOX_VARIABLE, why_no_user_namespaces
@@ -170,7 +170,18 @@ def _guarded(trouble: int, action: Callable[[], object]) -> None:
 def _set_up(plan: Plan, rootless: bool) -> None:
     syscalls.unshare(Clone.NEWCGROUP)  # after the run's cgroups were entered: they become the roots that labs see
     sandbox_mounts.set_up(plan.writable, read_only=not rootless)
+    _leave_the_root_cgroup()
     _set_loopback_up()
+
+
+def _leave_the_root_cgroup() -> None:
+    """Move into a leaf, so that the run's v2 cgroup has no processes and may pass controllers on (cgroups(7))."""
+    for tree in cgroups.hierarchies():
+        if tree.version == 2 and tree.controllers:
+            leaf = Path(tree.point, "pytest")
+            with suppress(PermissionError):  # an ordinary user has no cgroup of the run's own
+                leaf.mkdir(exist_ok=True)
+                (leaf / "cgroup.procs").write_text("0")
 
 
 def _set_loopback_up() -> None:
