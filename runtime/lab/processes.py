@@ -1,12 +1,15 @@
 """The processes of a window: who descends from whom, who is in which process group, and who is about to die."""
 
 import os
+import select
 import signal
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from runtime.kernel import proc
 
+KILL_TIMEOUT = 5.0  # seconds that a killed process may take to end, or to give the terminal back
 _FATAL = sum(1 << (number - 1) for number in (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM))
 
 
@@ -47,6 +50,15 @@ def waits_and_lives(pid: int) -> bool:
     return fields["State"][0] == "S" and not pending & _FATAL
 
 
-def kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def kill(pids: Iterable[int]) -> None:
+    """Kill processes by SIGKILL, in this order, and wait until they have ended."""
+    with ExitStack() as opened:
+        ends = []
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                end = os.pidfd_open(pid)
+                opened.callback(os.close, end)
+                signal.pidfd_send_signal(end, signal.SIGKILL)
+                ends.append(end)
+        for end in ends:
+            select.select([end], [], [], KILL_TIMEOUT)

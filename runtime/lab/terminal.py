@@ -68,6 +68,7 @@ class Terminal:
             timeout=None,
         )
         self._spawn.delaybeforesend = None
+        self._spawn.ptyproc.delayafterclose = 0  # type: ignore[attr-defined]  # the stubs do not know it; 0.1 s
         assert self._spawn.pid is not None
         self.shell: int = self._spawn.pid
         emit("window", window=name, what="open", data={"columns": COLUMNS, "rows": ROWS})

@@ -16,7 +16,6 @@ from runtime.lab import marks, processes
 from runtime.lab.terminal import RECORDED_BYTES, Emit, Terminal, WindowClosed, WindowError, WindowTimeout, clean
 
 TIMEOUT = 20.0  # seconds for a command, unless the lab says otherwise
-KILL_TIMEOUT = 5.0  # seconds that a killed command has to give the prompt back
 PROMPT_TIMEOUT = 0.2  # seconds for the text of a prompt after its mark; a shell may have an empty one
 SETTLE = 0.002  # seconds between two looks at a shell that is neither at its prompt nor dead
 
@@ -107,7 +106,7 @@ class Window:
                 raw += self._terminal.output
         if isinstance(mark, marks.Continuation):
             self._terminal.write("\x03")
-            self._next_mark(time.monotonic() + KILL_TIMEOUT, text)
+            self._next_mark(time.monotonic() + processes.KILL_TIMEOUT, text)
             raise WindowError(f"{self.name}: `{text}` is unfinished: the shell waits for more (a quote, a `done`?)")
         assert isinstance(mark, marks.Prompt)
         output = Output(bytes(raw), mark.status)
@@ -167,8 +166,7 @@ class Window:
     def close(self) -> None:
         """Kill everything that the window started, and close its terminal."""
         if not self._terminal.closed:
-            for pid, _ in processes.descendants(self.shell):
-                processes.kill(pid)
+            processes.kill([pid for pid, _ in processes.descendants(self.shell)])
             self._terminal.close()
 
     # How it is done
@@ -246,7 +244,7 @@ class Window:
     def _give_up(self, command: str) -> NoReturn:
         shown = self._terminal.shown()
         self._kill_foreground()
-        end = time.monotonic() + KILL_TIMEOUT
+        end = time.monotonic() + processes.KILL_TIMEOUT
         with suppress(WindowClosed):
             while not self._prompts() and self._terminal.read(end):
                 pass
@@ -256,8 +254,8 @@ class Window:
     def _kill_foreground(self) -> None:
         group = self.pid
         members = [pid for pid, _ in processes.descendants(self.shell) if processes.process_group(pid) == group]
-        for pid in [below for member in members for below, _ in processes.descendants(member)]:
-            processes.kill(pid)  # parents first, or a shell would go on with its next command
+        # parents first, or a shell would go on with its next command
+        processes.kill([below for member in members for below, _ in processes.descendants(member)])
 
     def _settle(self, deadline: float) -> None:
         """Wait until the shell that printed the last prompt, and no dying one, owns the terminal.
