@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def is_lab_run(config: pytest.Config) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Run this very command line inside the target, unless we are there."""
-    if not is_lab_run(config) or "PYTEST_CURRENT_TEST" in os.environ:
+    if not is_lab_run(config):
         return None
     try:
         chosen = target.decide(config.getoption("--target") or config.getini("target"), os.environ)
@@ -87,11 +88,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*names): what the machine must have (runtime.lab.needs)")
     workerinput = getattr(config, "workerinput", {})
     worker, run = workerinput.get("workerid", ""), workerinput.get("testrunuid", "")
-    if worker or is_lab_run(config):
+    if workerinput.get("labs") or is_lab_run(config):
         why = config.stash[TARGET].why if TARGET in config.stash else "a worker of a run"
         config.stash[COURSE] = Course(report_directory(config), worker, run, why, list(config.invocation_params.args))
     if not worker and COURSE in config.stash:
         progress.install(config, config.stash[COURSE])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker whether its controller runs labs, and so is inside the target."""
+    node.workerinput["labs"] = COURSE in node.config.stash
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -209,11 +209,15 @@ class Step:
         self._watch += watched
 
     def __enter__(self) -> "Step":
-        frame = _caller_in(self._lab.lab_file)
-        self.line = frame
+        self.line = _caller_in(self._lab.lab_file)
         self.began = time.monotonic()
         self._lab._begin(self)
-        self._observe("before")
+        try:
+            self._observe("before")
+        except BaseException as broken:
+            self._conclude(broken, broken.__traceback__)
+            self._lab._end()
+            raise
         return self
 
     def __exit__(
@@ -224,6 +228,9 @@ class Step:
             if error is None and self._ask and not self._answered:
                 error = PredictionError(f"step {self.title!r} asks, but never answers (step.answer)")
                 raise error
+        except BaseException as broken:
+            error = error or broken
+            raise
         finally:
             self._conclude(error, trace)
             self._lab._end()

@@ -77,6 +77,18 @@ def test_tests_and_labs_are_not_mixed(checkout):
     assert result.returncode == 4
     assert "run pytest labs/ by itself" in result.stderr
     assert checkout.pytest("tests/").returncode == 0
+    assert checkout.pytest("tests/", "-n", "2").returncode == 0
+    assert checkout.pytest("labs/", "tests/", "-n", "2").returncode != 0
+    assert not checkout.site.exists()
+
+
+def test_a_step_that_cannot_be_observed_is_not_earned(checkout):
+    """The watched window is closed within the step."""
+    source = checkout.lab.read_text()
+    checkout.lab.write_text(source.replace('first.run("hostname inside")', "first.close()\n        return"))
+    assert checkout.pytest("labs/", "-k", "rename").returncode == 1
+    claims = {event["claim"]: event["verdict"] for event in checkout.events("claim")}
+    assert claims == {"tiny-01": "holds", "tiny-02": "failed"}
 
 
 @pytest.mark.parametrize("place", ["inside.xml", "/tmp/{name}/deep/j.xml", "/{name}.xml"])
