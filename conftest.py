@@ -37,11 +37,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where the record and the HTML report are written (default: reports/site)",
     )
-    group.addoption(
-        "--allow-host-changes",
-        action="store_true",
-        help="let labs change what no namespace holds (swap, sysctls); only for a machine of your own",
-    )
     parser.addini("target", "the default of --target", default="auto")
     parser.addini("report_dir", "the default of --report-dir", default="reports/site")
 
@@ -98,12 +93,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker whether its controller runs labs, and so is inside the target."""
-    node.workerinput["labs"] = COURSE in node.config.stash
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    course = session.config.stash.get(COURSE, None)
-    if course and not hasattr(session.config, "workerinput"):
+    course = node.config.stash.get(COURSE, None)
+    node.workerinput["labs"] = course is not None
+    if course and node.gateway.id == "gw0":  # the first: no worker has written yet
         course.clear()
 
 
@@ -120,6 +112,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         raise pytest.UsageError("labs do not run beside tests, outside the sandbox: run pytest labs/ by itself")
     try:
         session.config.stash[COURSE].check(labs)
+        if not hasattr(session.config, "workerinput"):
+            session.config.stash[COURSE].clear()
     except ClaimError as error:
         raise pytest.UsageError(str(error)) from None
 

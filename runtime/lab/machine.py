@@ -16,7 +16,7 @@ from typing import Any
 from runtime.kernel import errors, namespaces, proc, syscalls
 from runtime.kernel.syscalls import Clone
 
-VM_MARKER = Path("/etc/unshared-vm")  # provision.sh leaves it in a VM: labs may change that machine
+VM_MARKER = Path("/etc/unshared-vm")  # `touch` it in a VM of your own: labs may change that machine
 SANDBOX_VARIABLE = "UNSHARED_SANDBOX"  # the run id, in the environment of everything inside the sandbox
 NOBODY = 65534
 

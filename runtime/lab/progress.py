@@ -6,7 +6,7 @@ It takes the place of pytest's dots where somebody is looking: a terminal, neith
 import os
 import sys
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import pytest
 from rich.console import Console
@@ -20,13 +20,17 @@ from runtime.lab.record import Event
 def install(config: pytest.Config, course: Course) -> None:
     """Show the bars if a person is at the terminal."""
     option = config.option
-    if config.get_verbosity() or option.capture == "no" or getattr(option, "numprocesses", None):
+    if config.get_verbosity() or option.capture == "no" or getattr(option, "dist", "no") != "no":
         return
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return
     reporter.showfspath = False  # the bars name the labs
     config.pluginmanager.register(LabBars(course, colours=reporter.hasmarkup))
+
+
+FAILED = "\N{HEAVY BALLOT X} "
+Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
 
 
 class LabBars:
@@ -37,11 +41,11 @@ class LabBars:
         self._terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
         console = Console(file=self._terminal, force_terminal=True, no_color=not colours)
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[step]}"),
+            TextColumn("{task.fields[step]}", style="dim", markup=False),
             console=console,
             auto_refresh=False,
         )
@@ -70,16 +74,15 @@ class LabBars:
         self._bars.start_task(self._tasks[self._running])
         self._bars.refresh()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Count for pytest's summary, with its words, but write no letter: the bars say it."""
-        if report.passed:
-            return ("passed", "", "PASSED") if report.when == "call" else ("", "", "")
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> Generator[None, Status, Status]:
+        """Pytest's own status without its letter: the bars say it."""
+        category, _, word = yield
         if report.failed:
             task = self._tasks[self._running]
-            self._bars.update(task, description=f"[red]✘ {self._bars.tasks[task].description.removeprefix('[red]✘ ')}")
-            return ("failed", "", "FAILED") if report.when == "call" else ("error", "", "ERROR")
-        return ("skipped", "", "SKIPPED")
+            title = self._bars.tasks[task].description.removeprefix(FAILED)
+            self._bars.update(task, description=FAILED + title)
+        return category, "", word
 
     def pytest_runtest_logfinish(self) -> None:
         self._bars.update(self._tasks[self._running], advance=1, step="")

@@ -48,7 +48,7 @@ def remove(paths: Sequence[str]) -> None:
     """Remove cgroups with all below them; their processes must have ended."""
     for path in paths:
         for directory, _, _ in os.walk(path, topdown=False):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone already, or busy: the others are still to be removed
                 os.rmdir(directory)
 
 
@@ -57,8 +57,8 @@ def sweep() -> None:
     for directory in _own_directories():
         for path in directory.glob(f"{PREFIX}*-{os.stat('/proc/self/ns/pid').st_ino}"):
             run = path.name.removeprefix(PREFIX)
-            if run_id(int(run.partition("-")[0])) != run and not _occupied(path):
-                with suppress(PermissionError):
+            with suppress(OSError, ValueError):  # another user's, or a keeper removes it at this moment
+                if run_id(int(run.partition("-")[0])) != run and not _occupied(path):
                     remove([str(path)])
 
 

@@ -47,6 +47,22 @@ def test_each_exercise_alone(checkout, name):
 def test_nothing_matches(checkout):
     assert checkout.pytest("labs/", "-k", "no_such_exercise").returncode == 5
     assert not (checkout.site / "record.jsonl").exists()
+    assert checkout.pytest("labs/", "-k", "gate").returncode == 0
+    assert checkout.pytest("labs/", "-k", "no_such_exercise").returncode == 5
+    assert (checkout.site / "record.jsonl").exists(), "the record of the run before stays"
+
+
+def test_titles_with_brackets_and_expected_failures_on_a_terminal(checkout):
+    source = checkout.lab.read_text().replace('lab.step("Gate"', 'lab.step("Read [/proc] of it"')
+    source = source.replace("def test_gate", "@pytest.mark.xfail\ndef test_gate")
+    checkout.lab.write_text(source)
+    command = checkout.command("labs/", "-k", "gate")
+    environment = terminal_environment() | {"TINY_CODE": "assert False"}
+    child = pexpect.spawn(command[0], command[1:], cwd=str(checkout.path), env=environment, timeout=60)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0, child.before
+    assert b"1 xfailed" in child.before
 
 
 def test_collect_only_writes_nothing(checkout):
@@ -66,7 +82,7 @@ def test_options_that_run_nothing_enter_no_sandbox(checkout, option):
 
 def test_help_teaches(checkout):
     text = checkout.pytest("--help").stdout
-    for option in ("--target", "--report-dir", "--allow-host-changes"):
+    for option in ("--target", "--report-dir"):
         assert option in text
 
 
@@ -144,6 +160,7 @@ def test_verbose(checkout):
 
 
 def test_xdist(checkout):
+    assert checkout.pytest("labs/", "-k", "gate").returncode == 0
     result = checkout.pytest("labs/", "-n", "2")
     assert result.returncode == 0, result.stdout + result.stderr
     records = sorted(path.name for path in checkout.site.glob("record*.jsonl"))
