@@ -1,1 +1,1 @@
-"""What the labs are built from: `kernel` asks the kernel, `container` builds containers, `lab` makes lessons."""
+"""What the labs are built from: `kernel` asks the kernel, `lab` makes lessons."""

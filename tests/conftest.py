@@ -60,6 +60,16 @@ class Checkout:
         return [event for event in found if kind in (None, event["event"])]
 
 
+def copy_project(path: Path) -> None:
+    """Copy what runs labs into an empty folder, with no lab in it."""
+    ignored = shutil.ignore_patterns("__pycache__", "site")
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, path)
+    for name in ("runtime", "reports"):
+        shutil.copytree(ROOT / name, path / name, ignore=ignored)
+    (path / "labs").mkdir()
+
+
 @pytest.fixture
 def make_checkout() -> Iterator[Callable[[], Checkout]]:
     """A function that makes checkouts below /tmp, where every user can reach them."""
@@ -69,12 +79,7 @@ def make_checkout() -> Iterator[Callable[[], Checkout]]:
         path = Path(tempfile.mkdtemp(prefix="unshared-test-", dir="/tmp"))
         made.append(path)
         path.chmod(0o755)
-        ignored = shutil.ignore_patterns("__pycache__", "site")
-        for name in ("conftest.py", "pyproject.toml"):
-            shutil.copy(ROOT / name, path)
-        for name in ("runtime", "reports"):
-            shutil.copytree(ROOT / name, path / name, ignore=ignored)
-        (path / "labs").mkdir()
+        copy_project(path)
         (path / "labs" / "claims.yaml").write_text(TINY_CLAIMS)
         shutil.copy(TINY_LAB, path / "labs" / "test_01_tiny.py")
         return Checkout(path)

@@ -15,7 +15,7 @@ import yaml
 
 from runtime.lab.claims import Catalogue
 from runtime.lab.outline import read_outline
-from tests.conftest import ROOT, Checkout, clean_environment
+from tests.conftest import ROOT, Checkout, clean_environment, copy_project
 
 pytestmark = pytest.mark.privileged
 
@@ -45,20 +45,34 @@ def anew():
 """
 
 
-def mutate(claim: str, folder: Path) -> str:
+def mutated_text(claim: str, text: str) -> str | None:
+    """``text`` under the mutation of a claim; None unless what is to be replaced stands in it exactly once."""
+    mutation = MUTATIONS[claim]
+    return text.replace(mutation["replace"], mutation["with"]) if text.count(mutation["replace"]) == 1 else None
+
+
+def mutation_of(claim: str) -> tuple[str, str] | None:
+    """(lab, program) of a claim as texts under its mutation, which changes one of them; None if it has no place."""
+    if claim not in OWNERS:
+        return None
+    path, exercise = OWNERS[claim]
+    lines = path.read_text().splitlines(keepends=True)
+    before, own, after = lines[: exercise.first - 1], lines[exercise.first - 1 : exercise.last], lines[exercise.last :]
+    if MUTATIONS[claim]["file"] == f"labs/{path.name}":
+        changed = mutated_text(claim, "".join(own))
+        return changed and ("".join([*before, changed, *after]), "")
+    changed = mutated_text(claim, (ROOT / MUTATIONS[claim]["file"]).read_text())
+    return changed and ("".join(lines), changed)
+
+
+def mutate(claim: str, folder: Path, lab: str, program: str) -> str:
     """Write the mutated lab of a claim into ``folder``; the node id of its exercise, relative to the checkout."""
     path, exercise = OWNERS[claim]
-    mutation = MUTATIONS[claim]
     folder.mkdir()
     shutil.copytree(ROOT / "labs" / "programs", folder / "programs")
-    lines = path.read_text().splitlines(keepends=True)
-    if mutation["file"] == f"labs/{path.name}":
-        source = "".join(lines[exercise.first - 1 : exercise.last])
-        lines[exercise.first - 1 : exercise.last] = [replaced(source, mutation)]
-    else:
-        program = folder / "programs" / Path(mutation["file"]).name
-        program.write_text(replaced(program.read_text(), mutation))
-    (folder / path.name).write_text(alone("".join(lines), exercise.name))
+    if program:
+        (folder / "programs" / Path(MUTATIONS[claim]["file"]).name).write_text(program)
+    (folder / path.name).write_text(alone(lab, exercise.name))
     return f"labs/{folder.name}/{path.name}::{exercise.name}"
 
 
@@ -72,34 +86,16 @@ def alone(source: str, exercise: str) -> str:
     return "".join(lines)
 
 
-def applies(claim: str) -> bool:
-    """Whether the text to replace stands exactly once where the mutation says."""
-    if claim not in OWNERS:
-        return False
-    path, exercise = OWNERS[claim]
-    mutation = MUTATIONS[claim]
-    if mutation["file"] == f"labs/{path.name}":
-        text = "".join(path.read_text().splitlines(keepends=True)[exercise.first - 1 : exercise.last])
-    else:
-        text = (ROOT / mutation["file"]).read_text()
-    return text.count(mutation["replace"]) == 1
-
-
-def replaced(text: str, mutation: dict[str, str]) -> str:
-    return text.replace(mutation["replace"], mutation["with"], 1)
-
-
 @pytest.fixture(scope="module")
 def mutated(tmp_path_factory):
     """The claim events of all mutated exercises, by claim."""
     checkout = Checkout(tmp_path_factory.mktemp("mutations"))
-    (checkout.path / "conftest.py").write_text((ROOT / "conftest.py").read_text() + ANEW)
-    shutil.copy(ROOT / "pyproject.toml", checkout.path)
-    for name in ("runtime", "reports"):
-        shutil.copytree(ROOT / name, checkout.path / name, ignore=shutil.ignore_patterns("__pycache__", "site"))
-    (checkout.path / "labs").mkdir()
+    copy_project(checkout.path)
+    with (checkout.path / "conftest.py").open("a") as conftest:
+        conftest.write(ANEW)
     shutil.copy(ROOT / "labs" / "claims.yaml", checkout.path / "labs")
-    nodes = {mutate(claim, checkout.path / "labs" / claim): claim for claim in MUTATIONS if applies(claim)}
+    placed = {claim: texts for claim in MUTATIONS if (texts := mutation_of(claim))}
+    nodes = {mutate(claim, checkout.path / "labs" / claim, *texts): claim for claim, texts in placed.items()}
     command = checkout.command("--import-mode=importlib", "-q", "--tb=no", "-n", "auto", *nodes)
     options = {"cwd": checkout.path, "env": clean_environment(), "capture_output": True, "text": True}
     result = subprocess.run(command, timeout=1200, **options)
@@ -121,7 +117,7 @@ def test_mutations_are_of_known_claims():
 
 @pytest.mark.parametrize("claim", MUTATIONS)
 def test_a_mutation_has_a_place(claim):
-    assert applies(claim), "the text to replace must stand exactly once in the owner's exercise, or in the program"
+    assert mutation_of(claim), "the text to replace must stand exactly once in the owner's exercise, or in the program"
 
 
 @pytest.mark.parametrize("claim", MUTATIONS)

@@ -21,7 +21,7 @@ class Course:
         self.listeners: list[record.Listener] = []
         self._worker, self._arguments = worker, arguments
         self._recorder: record.Recorder | None = None
-        self._labs: dict[str, LabOutline] = {}
+        self._announced: set[str] = set()  # the labs whose event is in the record
         self._lab: Lab | None = None
         self._catalogue: Catalogue | None = None
         self._outcome = "passed"  # of the exercise that is running, with what ended it and how long it took
@@ -44,7 +44,7 @@ class Course:
     def begin(self, path: Path, exercise: str, nodeid: str, directory: Path) -> Lab:
         """Begin an exercise (a test function of a lab file) in an empty directory."""
         outline, about = self._announce(path, exercise, nodeid)
-        self._lab = Lab(self._open(), outline, about, nodeid, directory, machine.facts(), self.catalogue)
+        self._lab = Lab(self._open(), outline, about, directory, machine.facts(), self.catalogue)
         return self._lab
 
     def note_phase(self, outcome: str, error: BaseException | None, seconds: float) -> None:
@@ -114,8 +114,8 @@ class Course:
 
     def _announce(self, path: Path, exercise: str, nodeid: str) -> tuple[LabOutline, ExerciseOutline]:
         outline, about = self._outline(path, exercise)
-        if outline.name not in self._labs:
-            self._labs[outline.name] = outline
+        if outline.name not in self._announced:
+            self._announced.add(outline.name)
             facts = machine.facts()
             claims = [claim.on(facts.kernel, facts.cgroup).record() for claim in self.catalogue.of(outline.name)]
             self._open().emit(

@@ -25,7 +25,7 @@ def start(init_pidfd: int, cgroups: Sequence[str]) -> tuple[int, int]:
     # The keeper: it holds no terminal, and no pipe but its own.
     try:
         os.setsid()
-        syscalls.prctl(syscalls.PR_SET_NAME, b"unshared-keeper")
+        syscalls.set_name("unshared-keeper")
         _ignore_signals()
         _keep_only(wait_end, init_pidfd)
         os.read(wait_end, 1)

@@ -38,7 +38,6 @@ class Lab:
         recorder: Recorder,
         outline: LabOutline,
         exercise: ExerciseOutline,
-        nodeid: str,
         directory: Path,
         facts: Facts,
         catalogue: Catalogue,
@@ -46,7 +45,7 @@ class Lab:
         self.directory, self.facts = directory, facts
         self.programs = outline.path.parent / "programs"
         self._recorder, self._outline, self._exercise = recorder, outline, exercise
-        self._nodeid, self._catalogue = nodeid, catalogue
+        self._catalogue = catalogue
         self._kept = ExitStack()
         self._windows: dict[str, windows.Window] = {}
         self._steps: list[Step] = []

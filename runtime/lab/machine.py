@@ -15,6 +15,7 @@ from typing import Any
 
 from runtime.kernel import errors, namespaces, proc, syscalls
 from runtime.kernel.syscalls import Clone
+from runtime.lab.claims import version
 
 VM_MARKER = Path("/etc/unshared-vm")  # `touch` it in a VM of your own: labs may change that machine
 SANDBOX_VARIABLE = "UNSHARED_SANDBOX"  # the run id, in the environment of everything inside the sandbox
@@ -68,7 +69,7 @@ class Facts:
 
     def kernel_at_least(self, release: str) -> bool:
         """Whether the kernel is ``release`` ("6.1") or newer."""
-        return _numbers(self.kernel) >= _numbers(release)
+        return version(self.kernel) >= version(release)
 
     def record(self) -> dict[str, Any]:
         """The facts as they stand in the record."""
@@ -106,11 +107,6 @@ def cgroup_dialect() -> str:
     if "cgroup" not in types:
         return "v2"
     return "hybrid" if "cgroup2" in types else "v1"
-
-
-def _numbers(release: str) -> tuple[int, ...]:
-    found = re.match(r"\d+(?:\.\d+)*", release)
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
 def _distribution() -> str:

@@ -36,10 +36,6 @@ class ExerciseOutline:
         """The claims that its steps own, in order."""
         return tuple(claim for step in self.steps for claim in step.claims)
 
-    def step_at(self, line: int) -> StepOutline | None:
-        """The step whose ``with`` statement holds ``line``."""
-        return next((step for step in self.steps if step.first <= line <= step.last), None)
-
     def record(self) -> dict[str, Any]:
         """The exercise as it stands in the record's ``lab`` event."""
         steps = [step.title for step in self.steps]

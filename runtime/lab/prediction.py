@@ -28,26 +28,30 @@ class Question:
         return {"kind": self.kind, "question": self.question, "choices": [], "unit": ""}
 
 
-class Choice(Question):
-    """One of several texts: ``Choice("Which name is printed?", "vm", "container")``."""
+class _WithChoices(Question):
+    """A question whose answers are made of given texts."""
 
-    kind = "choice"
+    choices: tuple[str, ...]
 
     def __init__(self, question: str, *choices: str) -> None:
         super().__init__(question)
         object.__setattr__(self, "choices", choices)
         if len(set(choices)) < 2:
-            raise PredictionError(f"{question!r}: a choice needs two different answers or more")
+            raise PredictionError(f"{question!r}: {self.kind} needs two different texts or more")
 
-    choices: tuple[str, ...]
+    def record(self) -> dict[str, Any]:
+        return super().record() | {"choices": list(self.choices)}
+
+
+class Choice(_WithChoices):
+    """One of several texts: ``Choice("Which name is printed?", "vm", "container")``."""
+
+    kind = "choice"
 
     def check(self, value: Any) -> str:
         if value not in self.choices:
             raise PredictionError(f"{self.question!r}: {value!r} is none of the choices {', '.join(self.choices)}")
         return str(value)
-
-    def record(self) -> dict[str, Any]:
-        return super().record() | {"choices": list(self.choices)}
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Number(Question):
 
 @dataclass(frozen=True)
 class Text(Question):
-    """A short text, compared without regard to case and white space."""
+    """A short text; runs of white space count as one blank."""
 
     kind = "text"
 
@@ -78,23 +82,12 @@ class Text(Question):
         return " ".join(value.split())
 
 
-class Order(Question):
+class Order(_WithChoices):
     """Several texts in the right order: ``Order("What comes first?", "mount", "chroot", "exec")``."""
 
     kind = "order"
-
-    def __init__(self, question: str, *choices: str) -> None:
-        super().__init__(question)
-        object.__setattr__(self, "choices", choices)
-        if len(set(choices)) < 2:
-            raise PredictionError(f"{question!r}: an order needs two different things or more")
-
-    choices: tuple[str, ...]
 
     def check(self, value: Any) -> list[str]:
         if sorted(value) != sorted(self.choices):
             raise PredictionError(f"{self.question!r}: {value!r} is no order of {', '.join(self.choices)}")
         return list(value)
-
-    def record(self) -> dict[str, Any]:
-        return super().record() | {"choices": list(self.choices)}

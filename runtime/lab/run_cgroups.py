@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from runtime.kernel import proc
+from runtime.kernel import cgroups
+from runtime.lab import processes
 
 PREFIX = "unshared-"
 
@@ -17,11 +18,8 @@ PREFIX = "unshared-"
 def run_id(pid: int | None = None) -> str:
     """The id of the run that process ``pid`` (default: this one) began; empty if there is no such process."""
     pid = pid or os.getpid()
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return f"{pid}-{fields[19]}-{os.stat('/proc/self/ns/pid').st_ino}"
+    fields = processes.stat(pid)
+    return f"{pid}-{fields[19]}-{_pid_namespace()}" if fields else ""
 
 
 def create(run: str) -> list[str]:
@@ -55,7 +53,7 @@ def remove(paths: Sequence[str]) -> None:
 def sweep() -> None:
     """Remove the cgroups of runs whose pytest and keeper were both killed; those of other users stay."""
     for directory in _own_directories():
-        for path in directory.glob(f"{PREFIX}*-{os.stat('/proc/self/ns/pid').st_ino}"):
+        for path in directory.glob(f"{PREFIX}*-{_pid_namespace()}"):
             run = path.name.removeprefix(PREFIX)
             with suppress(OSError, ValueError):  # another user's, or a keeper removes it at this moment
                 if run_id(int(run.partition("-")[0])) != run and not _occupied(path):
@@ -66,22 +64,18 @@ def _occupied(path: Path) -> bool:
     return any(file.read_text() for file in path.rglob("cgroup.procs"))
 
 
+def _pid_namespace() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino
+
+
 def _own_directories() -> Iterator[Path]:
     """Where a run's cgroup is made: below our own one in each v1 hierarchy, at the top of v2 (cgroups(7))."""
-    mounts = {}
-    for mount in proc.read("/proc/PID/mountinfo", os.getpid()):
-        if mount["fstype"] == "cgroup2":
-            mounts[""] = mount
-        elif mount["fstype"] == "cgroup":
-            mounts.update({option: mount for option in mount["super"].split(",")})
-    for entry in proc.read("/proc/PID/cgroup", os.getpid()):
-        found = mounts.get(entry["controllers"][0] if entry["controllers"] else "")
-        if found:
-            if found["fstype"] == "cgroup2" and os.access(found["point"], os.W_OK):
-                yield Path(found["point"])  # a session's own cgroup holds processes, so it passes no controllers on
-                continue
-            inside = os.path.relpath(entry["path"], found["root"])
-            yield Path(os.path.normpath(os.path.join(found["point"], inside)))
+    for tree in cgroups.hierarchies():
+        if tree.version == 2 and os.access(tree.point, os.W_OK):
+            yield Path(tree.point)  # a session's own cgroup holds processes, so it passes no controllers on
+            continue
+        with suppress(cgroups.NoControllerError):  # our part of it is not mounted here
+            yield cgroups.directory_of(os.getpid(), tree.controllers[0] if tree.version == 1 else "")
 
 
 def _inherit_cpuset(path: Path) -> None:

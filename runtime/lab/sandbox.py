@@ -74,12 +74,12 @@ def _run(plan: Plan, run_id: str, mask: set[int | signal.Signals]) -> int:
     os.close(go_read)
     os.close(trouble_write)
     pidfd = syscalls.pidfd_open(init)
-    cgroups = run_cgroups.create(run_id)
-    keeper_pid, held = keeper.start(pidfd, cgroups)
+    directories = run_cgroups.create(run_id)
+    keeper_pid, held = keeper.start(pidfd, directories)
     try:
         if rootless:
             namespaces.write_maps(init, None, None)
-        run_cgroups.join(cgroups, init)
+        run_cgroups.join(directories, init)
         os.write(go_write, b"g")
         trouble = _read_all(trouble_read)
         if trouble:
@@ -143,7 +143,7 @@ def _init(plan: Plan, run_id: str, mask: set[int | signal.Signals], go: int, tro
     """Pid 1 of the sandbox: it may do everything in its namespaces, and ends all of them by its own end."""
     code = 1
     try:
-        syscalls.prctl(syscalls.PR_SET_NAME, b"unshared-init")
+        syscalls.set_name("unshared-init")
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.read(go, 1) != b"g":
             os._exit(1)
