@@ -625,7 +625,7 @@ def test_lines_that_get_lost(lab: Lab) -> None:
         shows=["ov-13"],
     ):
         failed = first.run("unshare --mount sh -c 'mount --bind /dev/null /bin/bash && ./unflushed'")
-        assert failed.splitlines() == [
+        assert failed.splitlines()[-4:] == [  # mount may have something to say before
             "parent: starting a child",
             "child: about to become a shell",
             "child: execv failed",
@@ -716,9 +716,7 @@ def test_who_owns_whom(lab: Lab) -> None:
             "EPERM",
         ),
     ) as step:
-        child = lab.keep(
-            namespaces.start_in_new(Clone.NEWUSER | Clone.NEWPID | Clone.NEWUTS, signal.pause)
-        )
+        child = lab.keep(namespaces.start_in_new(Clone.NEWUSER | Clone.NEWPID | Clone.NEWUTS, signal.pause))
         step.watch(child)
         files = f"/proc/{child.pid}/ns"
         with pytest.raises(SyscallError) as of_uts:

@@ -1300,11 +1300,11 @@ def test_it_owns_other_namespaces(lab: Lab) -> None:
     are a good test.
     """
     first, second = log_in(lab)
-    setting = "/proc/sys/net/core/somaxconn"
+    setting = "/proc/sys/net/ipv4/ip_default_ttl"
 
     with lab.step(
         "A network setting",
-        "somaxconn is the longest queue of a listening socket. Root of a new user namespace tries to write it; then "
+        "ip_default_ttl is how many routers a packet may pass. Root of a new user namespace tries to write it; then "
         "the same with a network namespace of its own (-n).",
         why="Files in /proc/sys/net belong to the network namespace of the process, and its owner's root counts as "
         "root for them (net_ctl_permissions() in net/sysctl_net.c). This is how rootless containers set such values.",
@@ -1313,7 +1313,7 @@ def test_it_owns_other_namespaces(lab: Lab) -> None:
         files=[setting, "/proc/PID/ns/net NS_GET_USERNS"],
         claims=["usr-x04"],
         ask=Choice(
-            "`unshare -Ur` and `unshare -Urn`: in which of them may root write somaxconn?",
+            "`unshare -Ur` and `unshare -Urn`: in which of them may root write ip_default_ttl?",
             "in both",
             "only with -n",
             "in none",
@@ -1417,9 +1417,10 @@ def test_id_mapped_mount(lab: Lab, place: Path) -> None:
     Until now the process had the map. Since Linux 5.12 a mount can have one too. So one directory can be shown to two
     containers with different owners, and no file is changed.
     """
-    if not lab.facts.kernel_at_least("6.3"):
-        lab.unsupported("tmpfs cannot be mounted with a map of ids yet", "use Linux 6.3 or newer")
     first, second = lab.window("first"), lab.window("second")
+    kind = second.run(f"stat -f -c %T {place}")
+    if not lab.facts.kernel_at_least("6.3" if kind == "tmpfs" else "5.12"):
+        lab.unsupported(f"{kind} cannot be mounted with a map of ids yet", "use a newer kernel, or the VM (vagrant up)")
     first.run(f"cd {place}; mkdir mapped; touch dev/letter dev/roots-own; chown {DEV}:{DEV} dev/letter")
     second.run(f"cd {place}")
 

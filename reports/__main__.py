@@ -1,33 +1,36 @@
-"""``python -m reports RECORD...``: render the record of a run again."""
+"""``python -m reports``: what can be made of the records of runs."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from importlib import import_module
+from types import ModuleType
 from typing import NoReturn
 
 from reports import ReportError
-from reports.render import render
+
+COMMANDS = {
+    "render": "reports.commands.render",
+    "compare": "reports.commands.compare",
+    "class": "reports.commands.classroom",
+}
+"""The modules by the words of the command line, in the order of the help."""
 
 USAGE_ERROR = 4  # as pytest's
 
 DESCRIPTION = """\
-Make the HTML report of a run from its record, again or for the first time.
-
-`pytest labs/` writes a record (record.jsonl) while it runs and renders it at the end. A run that died has left a
-record too: this shows how far it came. The report is one index.html and one page a lab; each opens in a browser
-from the disk, without a network.
+Make something of the records of runs. `pytest labs/` writes a record (reports/site/record.jsonl) while it runs; a
+record is all that is needed here. Without the name of a command the records are rendered.
 """
 
 EPILOG = """\
 examples:
-  python -m reports reports/site/record.jsonl                 render again, beside the record
-  python -m reports record.jsonl --report-dir /tmp/report     render elsewhere
-  python -m reports record-gw0.jsonl record-gw1.jsonl         one report of a run on several xdist workers
+  python -m reports reports/site/record.jsonl      the HTML report again, beside the record
+  python -m reports render --help                  how one command is used, with examples
 
-exit codes: 0 the report was written (its path is printed), 4 it was not (one sentence on stderr says what to do).
+exit codes: 0 it was made (its path is printed), 4 it was not (one sentence on stderr says what to do).
 """
 
 
@@ -39,26 +42,30 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Render what the command line names; returns the exit code."""
-    parser = _Parser(
-        prog="python -m reports",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "records", nargs="+", type=Path, metavar="RECORD", help="record of a run (JSON lines); several are merged"
-    )
-    parser.add_argument(
-        "--report-dir", type=Path, metavar="DIR", help="folder for the pages (default: that of the first record)"
-    )
+    """Do what the command line says; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] not in ([word] for word in (*COMMANDS, "-h", "--help")):
+        given.insert(0, "render")
     try:
-        options = parser.parse_args(arguments)
-        print(render(options.records, options.report_dir or options.records[0].parent))
+        options = _parser().parse_args(given)
+        return int(options.run(options))
     except ReportError as error:
         print(f"reports: {error}", file=sys.stderr)
         return USAGE_ERROR
-    return 0
+
+
+def _parser() -> _Parser:
+    parser = _Parser("python -m reports", description=DESCRIPTION, epilog=EPILOG, formatter_class=_AsWritten)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, path in COMMANDS.items():
+        module: ModuleType = import_module(path)
+        command = commands.add_parser(name, help=module.HELP, formatter_class=_AsWritten)
+        module.configure(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+_AsWritten = argparse.RawDescriptionHelpFormatter
 
 
 if __name__ == "__main__":

@@ -31,13 +31,17 @@ class Facts:
     cgroup: str = ""
     lsm: list[str] = field(default_factory=list)
     uid: str = ""
+    rootless: bool = False
+    vm_name: str = ""
+    box: str = ""
     tools: dict[str, str] = field(default_factory=dict)
     can: list[Ability] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A catalogue entry; `verdict` is what is expected on this machine."""
+    """A catalogue entry; `verdict` is what is expected on this machine, `kind` a claim of the notes or a fact that they
+    leave out."""
 
     id: str
     section: str
@@ -46,6 +50,7 @@ class Claim:
     truth: str
     reference: str
     visible_in: list[str]
+    kind: str = "claim"
 
 
 @dataclass(frozen=True)
@@ -124,12 +129,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A question with the observed answer, and the given one when somebody was asked."""
+    """A question with the observed answer, and the given one when somebody was asked and answered; `skipped`: somebody
+    was asked and gave no answer; `seconds` is how long it took."""
 
     question: Question
     observed: object
     given: object
     correct: bool | None
+    skipped: bool = False
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,10 @@ class Source:
 
 @dataclass
 class Step:
-    """The unit that is paused at, recorded and shown. Outcome: passed, failed, unsupported or interrupted."""
+    """The unit that is paused at, recorded and shown. Outcome: passed, failed, unsupported or interrupted.
+
+    `start` and `end` are on the clock of the run, as the times of window outputs are.
+    """
 
     id: str
     lab: str
@@ -158,20 +169,32 @@ class Step:
     watch: list[str]
     ask: Question | None
     source: Source
+    points: float = 1.0
     commands: list[Command] = field(default_factory=list)
     before: Observation | None = None
     after: Observation | None = None
+    shell: Observation | None = None
+    """What a student's own shell left after the step."""
     checks: list[Check] = field(default_factory=list)
     prediction: Prediction | None = None
     verdicts: list[ClaimVerdict] = field(default_factory=list)
     outcome: str = "interrupted"
     error: str = ""
     seconds: float = 0.0
+    start: float = 0.0
+    end: float = 0.0
+
+    @property
+    def watched(self) -> list[str]:
+        """The labels of the processes that were observed."""
+        moments = [moment for moment in (self.before, self.after) if moment]
+        return list(dict.fromkeys(process.label for moment in moments for process in moment.processes))
 
 
 @dataclass
 class Exercise:
-    """One test function of a lab. `output` holds the events of all its windows, in order, also between steps."""
+    """One test function of a lab. `output` holds the events of all its windows, in order, also between steps. It is the
+    last of its `attempts`: a walk through the steps may go back, and then the exercise begins anew."""
 
     lab: str
     name: str
@@ -186,6 +209,7 @@ class Exercise:
     reason: str = ""
     how: str = ""
     seconds: float = 0.0
+    attempts: int = 1
 
 
 @dataclass(frozen=True)
@@ -213,6 +237,15 @@ class Lab:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Move:
+    """What a person did at a step of a walk through the labs: pause, next, back, again, jump, shell, quit."""
+
+    what: str
+    step: str
+    seconds: float
+
+
 @dataclass
 class Run:
     """One run on one machine. Not `complete`: it died, and what stands here is as far as it came."""
@@ -222,8 +255,11 @@ class Run:
     argv: list[str] = field(default_factory=list)
     target: str = ""
     target_why: str = ""
+    student: str = ""
+    mode: str = ""
     facts: Facts = field(default_factory=Facts)
     labs: list[Lab] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     exitstatus: int | None = None
     seconds: float | None = None
     complete: bool = False

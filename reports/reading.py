@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reports import ReportError
@@ -21,6 +22,7 @@ from reports.model import (
     Exercise,
     Facts,
     Lab,
+    Move,
     Observation,
     PlannedExercise,
     Prediction,
@@ -91,17 +93,18 @@ class _Reader:
     def __init__(self) -> None:
         self.run = Run()
         self.begun = False
-        self.ended: list[bool] = []
+        self.statuses: list[int | None] = []  # of each file; None: it has no end
         self.labs: dict[str, Lab] = {}
         self.exercises: dict[tuple[str, str], Exercise] = {}
         self.steps: dict[str, Step] = {}
+        self.answers: dict[str, Prediction] = {}
         self.open: Exercise | None = None
         self.opened: dict[str, WindowOutput] = {}
 
     def begin(self, path: Path) -> None:
         self.run.files.append(path)
         self.open = None
-        self.ended.append(False)
+        self.statuses.append(None)
 
     def take(self, event: Fields) -> None:
         handler = getattr(self, f"on_{event.text('event')}", None)
@@ -109,7 +112,9 @@ class _Reader:
             handler(event)
 
     def finish(self) -> Run:
-        self.run.complete = all(self.ended) and not self.run.torn
+        ended = [status for status in self.statuses if status is not None]
+        self.run.complete = len(ended) == len(self.statuses) and not self.run.torn
+        self.run.exitstatus = max(ended, default=None)
         self.run.labs = sorted(self.labs.values(), key=lambda lab: (lab.order, lab.id))
         for lab in self.run.labs:
             lab.seconds = lab.seconds or sum(exercise.seconds for exercise in lab.exercises)
@@ -128,8 +133,10 @@ class _Reader:
             self.run.started = event.text("started")
             self.run.argv = event.texts("argv")
             self.run.target, self.run.target_why = event.text("target"), event.text("target_why")
+            self.run.student, self.run.mode = event.text("student"), event.text("mode")
             self.run.facts = _facts(event.child("facts"))
         self.begun = True
+        self.statuses[-1] = None  # a run that was resumed has not ended yet
 
     def on_lab(self, event: Fields) -> None:
         lab = self._lab(event)
@@ -142,7 +149,7 @@ class _Reader:
         lab.claims = [
             Claim(
                 c.text("id"), c.text("section"), c.text("statement"), c.text("verdict"), c.text("truth"),
-                c.text("reference"), c.texts("visible_in"),
+                c.text("reference"), c.texts("visible_in"), c.text("kind") or "claim",
             )
             for c in event.children("claims")
         ]  # fmt: skip
@@ -161,7 +168,8 @@ class _Reader:
             title=event.text("title"), text=event.text("text"), hint=event.text("hint"), why=event.text("why"),
             claims=event.texts("claims"), shows=event.texts("shows"), watch=event.texts("watch"),
             ask=_question(event.child("ask")),
-            source=Source(source.text("file"), source.whole("line"), source.text("text")),
+            source=Source(source.text("file"), source.whole("line"), source.text("text")), points=_points(event),
+            start=event.number("t"), end=event.number("t"),
         )  # fmt: skip
         self.steps[step.id] = step
         self._exercise(event).steps.append(step)
@@ -189,7 +197,9 @@ class _Reader:
         if step is None:
             return
         observation = Observation([_process(process) for process in event.children("processes")])
-        if event.text("when") != "before":
+        if event.text("when") == "shell":
+            step.shell = observation
+        elif event.text("when") != "before":
             step.after = observation
         elif step.before is None:
             step.before = observation
@@ -205,8 +215,12 @@ class _Reader:
             correct = event.raw("correct")
             step.prediction = Prediction(
                 _question(event) or step.ask or Question("", "", [], ""), event.raw("observed"), event.raw("given"),
-                correct if isinstance(correct, bool) else None,
+                correct if isinstance(correct, bool) else None, event.flag("skipped"), event.number("seconds"),
             )  # fmt: skip
+            if step.prediction.given is None and not step.prediction.skipped:  # not asked again in this attempt
+                before = self.answers.get(step.id, step.prediction)
+                step.prediction = replace(before, observed=step.prediction.observed)
+            self.answers[step.id] = step.prediction
 
     def on_claim(self, event: Fields) -> None:
         verdict = ClaimVerdict(
@@ -218,11 +232,15 @@ class _Reader:
         else:
             self._exercise(event).verdicts.append(verdict)
 
+    def on_stage(self, event: Fields) -> None:
+        self.run.moves.append(Move(event.text("what"), event.text("step"), event.number("seconds")))
+
     def on_step_end(self, event: Fields) -> None:
         step = self.steps.get(event.text("step"))
         if step is not None:
             step.outcome = event.text("outcome") or step.outcome
             step.error, step.seconds = event.text("error"), event.number("seconds")
+            step.end = event.number("t")
 
     def on_exercise_end(self, event: Fields) -> None:
         exercise = self._exercise(event)
@@ -238,8 +256,7 @@ class _Reader:
         self._lab(event).seconds += event.number("seconds")
 
     def on_end(self, event: Fields) -> None:
-        self.ended[-1] = True
-        self.run.exitstatus = max(self.run.exitstatus or 0, event.whole("exitstatus"))
+        self.statuses[-1] = event.whole("exitstatus")
         self.run.seconds = max(self.run.seconds or 0.0, event.number("seconds") or event.number("t"))
 
     def _lab(self, event: Fields) -> Lab:
@@ -251,6 +268,7 @@ class _Reader:
         before = self.exercises.get((lab.id, exercise.name))
         if before is not None:
             lab.exercises.remove(before)
+            exercise.attempts = before.attempts + 1
         self.exercises[lab.id, exercise.name] = self.open = exercise
         lab.exercises.append(exercise)
 
@@ -270,6 +288,7 @@ def _facts(raw: Fields) -> Facts:
     return Facts(
         kernel=raw.text("kernel"), machine=raw.text("machine"), distribution=raw.text("distribution"),
         python=raw.text("python"), cgroup=raw.text("cgroup"), lsm=raw.texts("lsm"), uid=raw.text("uid"),
+        rootless=raw.flag("rootless"), vm_name=raw.text("vm_name"), box=raw.text("box"),
         tools={name: tools.text(name) for tools in [raw.child("tools")] for name in tools},
         can=[
             Ability(name, can.child(name).flag("ok"), can.child(name).text("reason"), can.child(name).text("how"))
@@ -283,6 +302,11 @@ def _question(raw: Fields) -> Question | None:
     if not raw.text("question"):
         return None
     return Question(raw.text("kind"), raw.text("question"), raw.texts("choices"), raw.text("unit"))
+
+
+def _points(event: Fields) -> float:
+    points = event.raw("points")
+    return float(points) if isinstance(points, int | float) and points >= 0 else 1.0
 
 
 def _process(raw: Fields) -> Process:

@@ -5,28 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from reports.claims import VERDICTS, ClaimView, claim_view, sights
 from reports.diagrams import KINDS, Atlas, Pictures, Sketchbook
-from reports.evidence import Folds, ProcessView, processes
 from reports.model import Claim, ClaimVerdict, Exercise, Lab, Observation, Run, Step
 from reports.palette import Palette
+from reports.states import States
+from reports.text import slug, unique, visible
 from reports.windows import Windows, WindowView
 
-VERDICTS = ("failed", "wrong", "changed", "unsupported", "holds", "open")
-"""The verdicts of claims, in the order of the index; "open" is a claim that this run did not come to."""
-
-
-@dataclass(frozen=True)
-class ClaimView:
-    """A claim with what this run found; `owner` is the anchor of the step that earned it."""
-
-    claim: Claim
-    verdict: str
-    reason: str = ""
-    how: str = ""
-    owner: str = ""
-    number: str = ""
+__all__ = ["VERDICTS", "ClaimView", "LabStory", "Pane", "tell"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +30,8 @@ class Pane:
     step: Step | None = None
     windows: list[WindowView] = field(default_factory=list)
     pictures: Pictures = field(default_factory=Pictures)
-    processes: list[ProcessView] = field(default_factory=list)
+    replay: object = None
+    state: int | None = None
     claims: list[ClaimView] = field(default_factory=list)
     shown: list[ClaimView] = field(default_factory=list)
     planned: list[str] = field(default_factory=list)
@@ -49,6 +39,33 @@ class Pane:
     @property
     def title(self) -> str:
         return self.step.title if self.step else self.exercise.title or self.exercise.name
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many things each tab of the step holds."""
+        return {
+            "state": len(self.step.watched) if self.step else 0,
+            "checks": len(self.step.checks) if self.step else 0,
+            "claims": len(self.claims) + len(self.shown),
+            "code": int(bool(self.listing)),
+            "predict": int(bool(self.step and (self.step.prediction or self.step.ask))),
+        }
+
+    @property
+    def listing(self) -> list[tuple[int, str, bool | None]]:
+        """The lines of the step's source by number, with the outcome of the check that stands there (None: no check)."""
+        if not self.step or not self.step.source.text:
+            return []
+        checked: dict[int, bool] = {}
+        for check in self.step.checks:
+            checked[check.line] = check.ok and checked.get(check.line, True)
+        lines = self.step.source.text.rstrip("\n").split("\n")
+        return [(number, text, checked.get(number)) for number, text in enumerate(lines, self.step.source.line)]
+
+    @property
+    def found(self) -> list[str]:
+        """The outcome of the step and the verdicts of its claims."""
+        return list(dict.fromkeys([self.outcome, *(view.verdict for view in self.claims)]))
 
 
 @dataclass
@@ -60,19 +77,49 @@ class LabStory:
     groups: list[tuple[str, Exercise, list[Pane]]] = field(default_factory=list)
     claims: list[ClaimView] = field(default_factory=list)
     palette: Palette = field(default_factory=Palette)
-    folds: Folds = field(default_factory=Folds)
+    states: States = field(default_factory=States)
+
+    @property
+    def name(self) -> str:
+        return self.file.removesuffix(".html")
 
     @property
     def panes(self) -> list[Pane]:
         return [pane for _, _, panes in self.groups for pane in panes]
 
     @property
-    def verdicts(self) -> Counter[str]:
-        return Counter(view.verdict for view in self.claims)
+    def replays(self) -> list[object]:
+        """How the windows of each step came to show what they show: see Windows.replay."""
+        return [pane.replay for pane in self.panes]
 
     @property
-    def failures(self) -> list[Pane]:
-        return [pane for pane in self.panes if pane.outcome in ("failed", "error", "interrupted")]
+    def outline(self) -> list[dict[str, object]]:
+        """What the page's script knows of each step: times in seconds on the clock of the run, what filters look at."""
+        return [
+            {
+                "start": pane.step.start if pane.step else None,
+                "end": pane.step.end if pane.step else None,
+                "outcome": pane.outcome,
+                "state": pane.state,
+                "counts": pane.counts,
+                "verdicts": pane.found,
+                "claims": [visible(view.claim.id) for view in [*pane.claims, *pane.shown]],
+                "windows": [visible(window.name) for window in pane.windows],
+            }
+            for pane in self.panes
+        ]
+
+    @property
+    def choices(self) -> list[tuple[str, list[str]]]:
+        """What the steps can be filtered by: verdicts, claims and windows that are there."""
+        verdicts = dict.fromkeys(verdict for pane in self.panes for verdict in pane.found)
+        claims = dict.fromkeys(view.claim.id for pane in self.panes for view in [*pane.claims, *pane.shown])
+        windows = dict.fromkeys(window.name for pane in self.panes for window in pane.windows)
+        return [("verdicts", list(verdicts)), ("claims", sorted(claims)), ("windows", list(windows))]
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        return Counter(view.verdict for view in self.claims)
 
     @property
     def outcome(self) -> str:
@@ -83,25 +130,40 @@ class LabStory:
 
 def tell(run: Run) -> list[LabStory]:
     """The stories of all labs, in the order of the course."""
-    names = _unique(_slug(lab.id) for lab in run.labs)
-    return [_lab(lab, f"{name}.html") for lab, name in zip(run.labs, names, strict=True)]
+    return [_lab(lab, file) for lab, file in zip(run.labs, files(run), strict=True)]
+
+
+def files(run: Run) -> list[str]:
+    """The file names of the lab pages, in the order of the labs."""
+    return [f"{name}.html" for name in unique(slug(lab.id) for lab in run.labs)]
+
+
+def addresses(run: Run) -> dict[str, str]:
+    """Where each step stands, by its id: ``uts.html#/step/3``."""
+    found: dict[str, str] = {}
+    for lab, file in zip(run.labs, files(run), strict=True):
+        number = 1
+        for exercise in _with_planned(lab):
+            found |= {step.id: f"{file}#/step/{at}" for at, step in enumerate(exercise.steps, number)}
+            number += len(_numbers(exercise))
+    return found
 
 
 def _lab(lab: Lab, file: str) -> LabStory:
     story = LabStory(lab, file)
     exercises = _with_planned(lab)
-    anchors = _unique(f"step-{_slug(e.name.removeprefix('test_'))}-{n}" for e in exercises for n in _numbers(e))
+    anchors = [f"/step/{number}" for number, _ in enumerate((n for e in exercises for n in _numbers(e)), 1)]
     owners = {claim: anchor for e in exercises for s, anchor in _owners(e, anchors, exercises) for claim in s.claims}
     verdicts = {v.claim: v for e in exercises for v in _verdicts(e)}
     atlas = Atlas()
     taken = iter(anchors)
     for place, exercise in enumerate(exercises, 1):
-        views = {c.id: _claim(c, verdicts.get(c.id), owners.get(c.id, "")) for c in lab.claims}
+        views = {c.id: claim_view(c, verdicts.get(c.id), owners.get(c.id, "")) for c in lab.claims}
         panes = list(_panes(story, str(place), exercise, taken, views, atlas))
         story.groups.append((str(place), exercise, panes))
     numbers = {pane.anchor: pane.number for pane in story.panes}
     story.claims = [
-        _claim(claim, verdicts.get(claim.id), owners.get(claim.id, ""), numbers.get(owners.get(claim.id, ""), ""))
+        claim_view(claim, verdicts.get(claim.id), owners.get(claim.id, ""), numbers.get(owners.get(claim.id, ""), ""))
         for claim in lab.claims
     ]
     return story
@@ -144,29 +206,26 @@ def _verdicts(exercise: Exercise) -> list[ClaimVerdict]:
     return [*exercise.verdicts, *(verdict for step in exercise.steps for verdict in step.verdicts)]
 
 
-def _claim(claim: Claim, verdict: ClaimVerdict | None, owner: str, number: str = "") -> ClaimView:
-    if verdict is None:
-        return ClaimView(claim, "open", owner=owner, number=number)
-    return ClaimView(claim, verdict.verdict or "open", verdict.reason, verdict.how, owner, number)
-
-
 def _panes(
     story: LabStory, place: str, exercise: Exercise, anchors: Iterator[str], claims: dict[str, ClaimView], atlas: Atlas
 ) -> Iterator[Pane]:
     windows, sketches = Windows(exercise, story.palette), Sketchbook(atlas)
     previous: Observation | None = None
+    story.states.begin()
     for number, step in enumerate(exercise.steps):
         before = step.before or previous
-        previous = step.after or before
-        own = [_view(claims, name) for name in step.claims]
+        previous = step.shell or step.after or before
+        seen = step.after or before
+        own = [replace(one, sights=sights(one.claim, seen)) for name in step.claims for one in [_view(claims, name)]]
         shown = [_view(claims, name) for name in step.shows if name not in step.claims]
         label = f"{place}.{step.number}"
         pictures = sketches.step(label, before, step.after, _about(story.lab, own), _matter([*own, *shown]))
         yield Pane(
             next(anchors), label, exercise, step.outcome, number == 0, step,
             windows=windows.step(step),
+            replay=windows.replay,
             pictures=pictures,
-            processes=processes(before, step.after, _matter(own), story.folds, pictures.paths),
+            state=story.states.step(before, step.after, _matter(own), pictures.paths),
             claims=own,
             shown=shown,
         )  # fmt: skip
@@ -199,21 +258,11 @@ def _matter(claims: Iterable[ClaimView]) -> dict[str, set[str]]:
     """Where the claims of a step are visible: fields by path, as in ``/proc/PID/status CapEff, Seccomp``."""
     places: dict[str, set[str]] = {}
     for view in claims:
-        for path, _, fields in (place.partition(" ") for place in view.claim.visible_in):
+        for place in view.claim.visible_in:
+            path, fields = _FIELDS.fullmatch(place).groups("")  # type: ignore[union-attr]
             places.setdefault(path, set()).update(re.findall(r"\w+", fields))
     return places
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-") or "x"
-
-
-def _unique(names: Iterable[str]) -> list[str]:
-    """The names, with a number behind each that was there before."""
-    taken: dict[str, None] = {}
-    for name in names:
-        free, number = name, 2
-        while free in taken:
-            free, number = f"{name}-{number}", number + 1
-        taken[free] = None
-    return list(taken)
+_FIELDS = re.compile(r"(?s)(/proc/PID/status|.*)(?: (.*))?")
+"""Fields stand behind the path of a file of several; other words belong to the path: ``ip link``."""

@@ -1,6 +1,6 @@
-r"""What a window printed, as lines of coloured text.
+r"""What a window printed, as lines of coloured text, at each moment.
 
-A terminal emulator (pyte) is fed with the window's output of one exercise, step by step, so that what a step shows is
+A terminal emulator (pyte) is fed with the window's output of one exercise, piece by piece, so that what a step shows is
 what a person at the window would have seen: the prompt it began with, typed text as echoed, colours, overwritten
 lines. Sequences that show nothing (titles, links, shell-integration marks) vanish; bytes that are no UTF-8 stand in
 the record as ``\xNN`` and stay like this.
@@ -9,7 +9,7 @@ the record as ``\xNN`` and stay like this.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -64,8 +64,16 @@ def plain(line: Line) -> str:
     return "".join(text for text, _ in line)
 
 
+@dataclass(frozen=True)
+class Change:
+    """What a piece of output changed: the lines of the step from number `first` on; none: the step ends before it."""
+
+    first: int
+    lines: list[Line]
+
+
 class Terminal:
-    """One window over one exercise. ``feed`` takes its output; ``begin`` and ``shown`` bracket a step."""
+    """One window over one exercise. ``play`` takes its output; ``begin`` and ``shown`` bracket a step."""
 
     def __init__(self, columns: int = COLUMNS, rows: int = ROWS) -> None:
         self._screen = _Screen(max(columns, 1), max(rows, 1))
@@ -73,6 +81,7 @@ class Terminal:
         self._from = 0
         self._left_out = 0
         self._cut_at = 0
+        self._last: list[Line] = []
 
     def resize(self, columns: int, rows: int) -> None:
         """Follow the window to a new size; lines that no longer fit go to the history."""
@@ -83,16 +92,47 @@ class Terminal:
         """From here on is a new step; the line of the cursor (the prompt) belongs to it."""
         self._from = self._screen.position
         self._left_out = 0
+        self._last = []
 
     def feed(self, output: str) -> None:
         """Take all that the window printed in the step, in one piece."""
+        for _ in self.play([output]):
+            pass
+
+    def play(self, pieces: Sequence[str]) -> Iterator[list[Change]]:
+        """Take what the window printed, piece by piece; after each comes what it changed of the first lines."""
+        output = "".join(pieces)
         head, skipped, tail = _cut(output)
-        self._write(head)
-        if skipped:
-            self._cut_at = self._screen.position
-            self._left_out += skipped.count("\n")
-            self._write("".join(_SGR.findall(skipped)))
-        self._write(tail)
+        start, end = len(head), len(output) - len(tail)
+        at, held = 0, ""
+        for number, piece in enumerate(pieces, 1):
+            before, after = piece[: max(0, start - at)], piece[max(0, end - at) :] if skipped else ""
+            crossed = skipped and at <= start < at + len(piece)
+            at += len(piece)
+            text = held + before
+            held = _begun(text) if number < len(pieces) and not crossed else ""
+            self._write(text.removesuffix(held))
+            if crossed:
+                self._cut_at = self._screen.position
+                self._left_out += skipped.count("\n")
+                self._write("".join(_SGR.findall(skipped)))
+            if skipped:
+                self._write(after)
+            yield self._changes()
+
+    def _changes(self) -> list[Change]:
+        """What of the first lines of the step differs from when this was asked before."""
+        old = self._last
+        new = self._last = self._screen.history(self._from, self._from + LINES // 2)
+        changes: list[Change] = []
+        for number, line in enumerate(new):
+            if number < len(old) and old[number] == line:
+                continue
+            if changes and number == changes[-1].first + len(changes[-1].lines):
+                changes[-1].lines.append(_shorten(line))
+            else:
+                changes.append(Change(number, [_shorten(line)]))
+        return changes + ([Change(len(new), [])] if len(old) > len(new) else [])
 
     def shown(self, earlier: int = 0) -> Shown:
         """What the step has added so far, with up to `earlier` lines from before it."""
@@ -129,11 +169,14 @@ class _Screen(pyte.Screen):
         """The number of the cursor's line, counted from the first line ever printed."""
         return len(self.scrolled) + self.cursor.y
 
-    def history(self) -> list[Line]:
-        """All lines down to the last one that holds something, or the cursor's."""
-        rows = [self._line(y) for y in range(self.lines)]
+    def history(self, first: int = 0, end: int | None = None) -> list[Line]:
+        """The lines from number `first` to the last one that holds something, or the cursor; none from `end` on."""
+        above = len(self.scrolled)
+        end = above + self.lines if end is None else end
+        rows = [self._line(y) for y in range(max(0, first - above), min(self.lines, end - above))]
+        top = above + self.cursor.y - max(first, above)
         used = max((y for y, row in enumerate(rows) if row), default=0)
-        return self.scrolled + rows[: max(used, self.cursor.y) + 1]
+        return self.scrolled[first:end] + rows[: max(used, top) + 1]
 
     def grow(self, columns: int, rows: int) -> None:
         for _ in range(self.cursor.y - rows + 1):
@@ -203,6 +246,8 @@ def _look(cell: pyte.screens.Char) -> Look:
 
 _NAMES = {"brown": "yellow", "brightbrown": "brightyellow", "bfightmagenta": "brightmagenta"}
 
+_BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c\n]*\x1b?|[ -/]*)?$")
+"""A sequence that goes on in the next piece."""
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _SEQUENCES = re.compile(
     r"\x1b\][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links, marks
@@ -213,6 +258,12 @@ _SEQUENCES = re.compile(
     r"|\x1b\[(?P<colour>[0-9;]*:[0-9;:]*)m"  # colours with colons
     r"|(?P<broken>\x1b(?:[\]PX^_]|$)|\x9d|\x90|\x98|\x9e|\x9f)"  # begun and never ended
 )
+
+
+def _begun(text: str) -> str:
+    """The end of `text` that is the beginning of a sequence."""
+    found = _BEGUN.search(text)
+    return found[0] if found else ""
 
 
 def _safe(text: str) -> str:

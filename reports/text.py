@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup, escape
 
@@ -69,7 +69,7 @@ def breakable(name: str) -> Markup:
     return Markup("<wbr>").join(escape(part) for part in parts)
 
 
-_INLINE = re.compile(
+INLINE = re.compile(
     r"``(?P<double>.+?)``|`(?P<code>[^`]+)`|\*\*(?P<strong>[^*\s][^*]*)\*\*|\*(?P<em>[^*\s][^*]*)\*"
     r"|(?P<page>\b[A-Za-z_][\w.+-]*)\((?P<section>[1-8])\)|(?P<url>https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:])"
 )
@@ -77,8 +77,13 @@ _INLINE = re.compile(
 
 def prose(text: str) -> Markup:
     """A lesson's text as HTML: paragraphs, indented blocks, ``- `` lists, `code`, **strong**, man pages as links."""
-    blocks = re.split(r"\n[ \t]*\n", visible(text, keep="\n\t").strip("\n"))
-    return Markup("\n").join(_block(block) for block in _joined(blocks) if block.strip())
+    return Markup("\n").join(_block(block) for block in blocks(text))
+
+
+def blocks(text: str) -> list[str]:
+    """The paragraphs, lists and indented blocks of a lesson's text."""
+    parts = re.split(r"\n[ \t]*\n", visible(text, keep="\n\t").strip("\n"))
+    return [block for block in _joined(parts) if block.strip()]
 
 
 def _joined(blocks: list[str]) -> list[str]:
@@ -96,14 +101,24 @@ def _indented(block: str) -> bool:
     return all(line.startswith(("    ", "\t")) for line in block.splitlines() if line.strip())
 
 
+def sample(block: str) -> str | None:
+    """The text of an indented block; None for another one."""
+    if not _indented(block):
+        return None
+    return "\n".join(line[1:] if line.startswith("\t") else line[4:] for line in block.splitlines())
+
+
+def items(block: str) -> list[str]:
+    """The items of a list; none for another block."""
+    return re.split(r"(?m)^\s*[-*] ", block)[1:] if block.lstrip().startswith(("- ", "* ")) else []
+
+
 def _block(block: str) -> Markup:
-    lines = block.splitlines()
-    if _indented(block):
-        body = "\n".join(line[1:] if line.startswith("\t") else line[4:] for line in lines)
-        return Markup("<pre class=sample tabindex=0>{}</pre>").format(body)
-    if lines[0].lstrip().startswith(("- ", "* ")):
-        items = re.split(r"(?m)^\s*[-*] ", block)[1:]
-        return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(inline(i)) for i in items))
+    code, listed = sample(block), items(block)
+    if code is not None:
+        return Markup("<pre class=sample tabindex=0>{}</pre>").format(code)
+    if listed:
+        return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(inline(i)) for i in listed))
     return Markup("<p>{}</p>").format(inline(block))
 
 
@@ -111,7 +126,7 @@ def inline(text: str) -> Markup:
     """`code`, **strong**, *emphasis*, man pages and addresses of one stretch of text, everything else escaped."""
     parts: list[Markup] = []
     at = 0
-    for found in _INLINE.finditer(text):
+    for found in INLINE.finditer(text):
         parts += [escape(text[at : found.start()]), _inline(found)]
         at = found.end()
     return Markup("").join([*parts, escape(text[at:])])
@@ -125,6 +140,25 @@ def _inline(found: re.Match[str]) -> Markup:
         return Markup(f"<{kind}>{{}}</{kind}>").format(found[kind])
     if kind == "url":
         return Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(found["url"])
-    page, section = found["page"], found["section"]
-    address = f"https://man7.org/linux/man-pages/man{section}/{page}.{section}.html"
-    return Markup('<a href="{}" rel="noreferrer">{}({})</a>').format(address, page, section)
+    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(man_page(found["page"], found["section"]), found[0])
+
+
+def man_page(page: str, section: str) -> str:
+    """The address of a man page."""
+    return f"https://man7.org/linux/man-pages/man{section}/{page}.{section}.html"
+
+
+def slug(text: str) -> str:
+    """`text` as a part of a file name or an address."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-") or "x"
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The names, with a number behind each that was there before."""
+    taken: dict[str, None] = {}
+    for name in names:
+        free, number = name, 2
+        while free in taken:
+            free, number = f"{name}-{number}", number + 1
+        taken[free] = None
+    return list(taken)

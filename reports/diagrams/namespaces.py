@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reports.changes import compare
 from reports.diagrams.observed import link, name_of, watched
 from reports.model import Observation, Process
 from reports.text import value_text
@@ -166,8 +165,8 @@ def _contents(kind: str, process: Process, before: Process | None) -> list[tuple
     """(name, value, changed) of what the namespace holds, compared with what it held before."""
     now = _held(kind, process)
     old = _held(kind, before) if before else now
-    rows = compare(old, now)
-    return [(row.path.rpartition("/")[2], row.after, row.kind != "same") for row in rows if row.after not in EMPTY]
+    held = ((path, now.get(path, ""), now.get(path) != old.get(path)) for path in dict.fromkeys([*old, *now]))
+    return [(path.rpartition("/")[2], value, changed) for path, value, changed in held if value not in EMPTY]
 
 
 def _held(kind: str, process: Process) -> dict[str, str]:

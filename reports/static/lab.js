@@ -1,119 +1,195 @@
 "use strict";
+/* The steps of a lab page: one is shown at a time, its address is #/step/NUMBER/TAB, and keys lead through all.
+
+   unshared.steps            [{index, element, link, start, end, claims, verdicts, windows}], seconds from the lab's start
+   unshared.current, .tab    the index of the step that is shown, the name of the open tab
+   unshared.go(index, tab)   show a step (and a tab; without it the open one stays)
+   unshared.onstep(call)     call(index) whenever another step is shown
+   unshared.ontab(tab, call) call(index, panel) once for each step, before its tab is shown for the first time
+   unshared.onprint(call)    call() before the page is printed: everything must be on it
+   unshared.onkey(key, call) call(event) when that key is pressed and nobody types */
 (() => {
-  const steps = [...document.querySelectorAll(".step")];
-  const links = new Map([...document.querySelectorAll(".steps a")].map((link) => [link.hash.slice(1), link]));
-  const toggle = document.querySelector(".toggle");
-  const all = document.querySelector(".all");
-  const folds = JSON.parse(document.getElementById("folds").textContent);
-  let current = null;
+  const {data} = unshared;
+  const TABS = ["state", "checks", "claims", "code", "predict"];
+  const tabs = document.querySelector(".tabs");
+  const layout = document.querySelector(".layout");
+  const base = "#" + (document.body.dataset.base ?? "");  // "#/lab/NAME" where this is one of several pages in a file
+  const callbacks = {step: [], print: [], tab: {}};
+  const keys = new Map();
+  const steps = data("steps").map((facts, index) => ({
+    index,
+    element: document.getElementById(`/step/${index + 1}`),
+    link: document.querySelector(`.steps a[href="#/step/${index + 1}"]`),
+    ...facts,
+  }));
 
-  document.documentElement.classList.add("scripted");
-  document.querySelector(".keys").hidden = false;
-  toggle.hidden = false;
+  Object.assign(unshared, {
+    steps, current: -1, tab: TABS[0], go, rendered: new Set(),
+    onstep: (call) => callbacks.step.push(call),
+    ontab: (tab, call) => (callbacks.tab[tab] ??= []).push(call),
+    onprint: (call) => callbacks.print.push(call),
+    onkey: (key, call) => keys.set(key, call),
+  });
 
-  const named = () => steps.find((step) => "#" + step.id === decodeURIComponent(location.hash));
-  const paged = () => document.body.classList.contains("paged");
+  const panel = (index, tab) => document.getElementById(`/step/${index + 1}/${tab}`);
 
-  function hide() {
-    for (const step of steps) {
-      if (paged() && step !== current) step.setAttribute("hidden", "until-found");
-      else step.removeAttribute("hidden");
-    }
+  /* ------------------------------------------------------------------ addresses */
+
+  /* Where an address of this page leads: {index, tab, part}; null if it names nothing here. An address is the id of a
+     step, of a tab or of something in a tab (a claim, a line of code), so it leads there without a script too. */
+  function named(hash) {
+    let element;
+    if (hash.startsWith(base)) hash = "#" + hash.slice(base.length);
+    try { element = document.getElementById(decodeURIComponent(hash.slice(1))); } catch { return null; }
+    const step = element?.closest(".step"), open = element?.closest(".panel");
+    if (!step) return null;
+    const part = element !== step && element !== open ? element : null;
+    return {index: steps.findIndex((one) => one.element === step), tab: open?.dataset.tab, part, hash};
   }
 
-  function show(step) {
-    if (current) links.get(current.id)?.removeAttribute("aria-current");
-    current = step;
-    hide();
-    const link = links.get(step.id);
-    if (!link) return;
-    link.setAttribute("aria-current", "step");
-    const list = link.closest(".steps");
-    const above = link.offsetTop - list.scrollTop, room = list.clientHeight;
-    if (above < 40 || above > room - 80) list.scrollTop = link.offsetTop - room / 2;
-    toggle.textContent = link.querySelector(".name").textContent;
-    toggle.setAttribute("aria-expanded", "false");
-  }
+  /* ------------------------------------------------------------------ showing */
 
-  /* Go to a step as its link does: the address names it, so that it survives a reload. */
-  function go(step, focus = true) {
+  function go(index, tab = unshared.tab, {focus = true, write = true, hash = `#/step/${index + 1}/${tab}`} = {}) {
+    const step = steps[index];
     if (!step) return;
-    if (location.hash !== "#" + step.id) history.pushState(null, "", "#" + step.id);
-    show(step);
-    step.scrollIntoView({block: "start"});
-    if (focus) step.querySelector("h2").focus({preventScroll: true});
+    const moved = index !== unshared.current;
+    if (moved) leave();
+    unshared.current = index;
+    unshared.tab = tab;
+    if (moved) enter(step, focus);
+    choose(index, tab);
+    const address = base + hash.slice(1);
+    if (write && location.hash !== address) history[moved ? "pushState" : "replaceState"](null, "", address);
+    if (moved) for (const call of callbacks.step) call(index);
   }
 
-  const move = (by) => go(steps[Math.min(steps.length - 1, Math.max(0, steps.indexOf(current) + by))]);
-  const keys = {j: 1, ArrowRight: 1, k: -1, ArrowLeft: -1};
+  function leave() {
+    const step = steps[unshared.current];
+    if (!step) return;
+    step.element.classList.remove("current");
+    step.element.setAttribute("hidden", "until-found");
+    step.link?.removeAttribute("aria-current");
+  }
+
+  function enter(step, focus) {
+    step.element.classList.add("current");
+    step.element.removeAttribute("hidden");
+    step.element.querySelector(".side").prepend(tabs);
+    for (const part of [layout, ...step.element.children]) part.scrollTop = 0;
+    if (focus) step.element.querySelector("h2").focus({preventScroll: true});
+    if (getComputedStyle(document.body).position !== "fixed") step.element.scrollIntoView();
+    if (!step.link) return;
+    step.link.setAttribute("aria-current", "step");
+    step.link.scrollIntoView({block: "nearest"});
+  }
+
+  function choose(index, chosen) {
+    for (const tab of TABS) {
+      const button = document.getElementById(`tab-${tab}`), open = tab === chosen, count = steps[index].counts[tab];
+      button.setAttribute("aria-selected", open);
+      button.setAttribute("aria-controls", panel(index, tab).id);
+      button.tabIndex = open ? 0 : -1;
+      if (tab !== "code" && tab !== "predict") button.querySelector(".count").textContent = count || "";
+      if (open) panel(index, tab).removeAttribute("hidden");
+      else panel(index, tab).setAttribute("hidden", "until-found");
+    }
+    render(index, chosen);
+  }
+
+  /* Fill a tab that its script has not filled yet. */
+  function render(index, tab) {
+    if (unshared.rendered.has(`${index} ${tab}`)) return;
+    unshared.rendered.add(`${index} ${tab}`);
+    for (const call of callbacks.tab[tab] ?? []) call(index, panel(index, tab));
+  }
+
+  addEventListener("beforeprint", () => {
+    for (const {index} of steps) for (const tab of TABS) render(index, tab);
+    for (const call of callbacks.print) call();
+  });
+
+  /* ------------------------------------------------------------------ moving */
+
+  /* The steps that the filters leave, in order. */
+  const shown = () => steps.filter((step) => !step.link?.closest("li").hidden);
+
+  function move(by) {
+    const left = by > 0 ? shown().filter((step) => step.index > unshared.current)
+      : shown().filter((step) => step.index < unshared.current).reverse();
+    if (left[0]) go(left[0].index);
+  }
+
+  unshared.onkey("j", () => move(1));
+  unshared.onkey("k", () => move(-1));
+  unshared.onkey("ArrowRight", () => move(1));
+  unshared.onkey("ArrowLeft", () => move(-1));
+  unshared.onkey("Home", () => shown()[0] && go(shown()[0].index));
+  unshared.onkey("End", () => shown().at(-1) && go(shown().at(-1).index));
+  TABS.forEach((tab, place) => unshared.onkey(String(place + 1), () => {
+    go(unshared.current, tab);
+    document.getElementById(`tab-${tab}`).focus();
+  }));
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, textarea")) return;
-    const inList = event.target.closest("#list");
-    if (event.key.startsWith("Arrow") && event.target.closest("pre")) return;
-    let by = keys[event.key];
-    if (inList && event.key === "ArrowDown") by = 1;
-    if (inList && event.key === "ArrowUp") by = -1;
-    if (!by) return;
+    const typing = event.target.closest("input:not([type=radio], [type=checkbox], [type=range]), select, textarea, dialog");
+    if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented || typing) return;
+    if (/^(Arrow|Home|End)/.test(event.key) && event.target.closest("pre, [role=slider], input, [role=tablist]")) return;
+    if (event.key === " " && event.target.closest("button, summary, a, input")) return;
+    const call = keys.get(event.key);
+    if (!call) return;
     event.preventDefault();
-    if (inList) {
-      const shown = [...links.values()];
-      const next = shown[Math.min(shown.length - 1, Math.max(0, shown.indexOf(document.activeElement) + by))];
-      go(steps.find((step) => step.id === next.hash.slice(1)), false);
-      next.focus();
-    } else move(by);
+    call(event);
+  });
+
+  tabs.addEventListener("click", (event) => {
+    const tab = event.target.closest("[role=tab]");
+    if (tab) go(unshared.current, tab.dataset.tab);
+  });
+  tabs.addEventListener("keydown", (event) => {
+    const by = {ArrowRight: 1, ArrowLeft: -1, Home: -9, End: 9}[event.key];
+    if (!by || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const place = TABS.indexOf(unshared.tab) + by;
+    const tab = Math.abs(by) === 1 ? TABS.at(place % TABS.length) : TABS.at(by > 0 ? -1 : 0);
+    go(unshared.current, tab);
+    document.getElementById(`tab-${tab}`).focus();
   });
 
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[href^='#step-']");
-    const step = link && steps.find((step) => "#" + step.id === link.hash);
-    if (!step || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    go(step);
-  });
-
-  addEventListener("popstate", () => { const step = named() || steps[0]; if (step) { show(step); step.scrollIntoView(); } });
-  for (const step of steps) step.addEventListener("beforematch", () => go(step, false));
-  toggle.addEventListener("click", () => toggle.setAttribute("aria-expanded", toggle.getAttribute("aria-expanded") === "false"));
-
-  all.addEventListener("click", () => {
-    document.body.classList.toggle("paged");
-    all.setAttribute("aria-pressed", !paged());
-    hide();
-    current?.scrollIntoView();
-  });
-
-  /* Values that did not change are kept once a page and put into the page when somebody unfolds them. */
-  function unfold(details) {
-    const body = document.createElement("table").appendChild(document.createElement("tbody"));
-    for (const [first, length] of folds.folds[details.dataset.fold]) {
-      for (const [path, field, value, before] of folds.rows.slice(first, first + length)) {
-        const row = body.insertRow(), where = row.appendChild(document.createElement("th"));
-        where.scope = "row";
-        where.appendChild(document.createElement("code")).textContent = path;
-        if (field) {
-          const name = document.createElement("span");
-          name.className = "field";
-          name.textContent = field;
-          where.append(" ", name);
-        }
-        const cell = row.insertCell();
-        if (before === undefined) cell.textContent = value;
-        else {
-          cell.appendChild(document.createElement("del")).textContent = before;
-          cell.append(" → ");
-          cell.appendChild(document.createElement("ins")).textContent = value;
-        }
+    const link = event.target.closest("a[href^='#/']");
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      const place = named(link.hash);
+      if (place) {
+        event.preventDefault();
+        follow(place);
       }
     }
-    details.append(body.parentNode);
-  }
-  for (const details of document.querySelectorAll(".fold")) {
-    details.addEventListener("toggle", () => { if (details.open && !details.querySelector("table")) unfold(details); });
+  });
+
+  function follow(place, options) {
+    go(place.index, place.tab, {hash: place.part ? place.hash : undefined, ...options});
+    if (!place.part) return;
+    place.part.tabIndex = -1;
+    place.part.focus({preventScroll: true});
+    place.part.scrollIntoView({block: "nearest"});
   }
 
-  document.body.classList.add("paged");
-  const start = named();
-  if (start) go(start, false);
-  else if (steps.length) show(steps[0]);
+  addEventListener("popstate", () => {
+    const place = named(location.hash);
+    if (place) follow(place, {write: false});
+  });
+
+  /* Found by the browser's own search: what holds the text comes to the front. */
+  document.addEventListener("beforematch", (event) => {
+    const found = event.target.closest(".panel, .step"), step = found?.closest(".step");
+    if (step) go(steps.findIndex((one) => one.element === step), found.dataset.tab, {focus: false});
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    history.scrollRestoration = "manual";
+    for (const step of steps) step.element.setAttribute("hidden", "until-found");
+    const place = named(location.hash);
+    if (place) follow(place, {focus: false});
+    else if (steps.length) go(0, TABS[0], {focus: false, write: false});
+  });
 })();

@@ -37,6 +37,7 @@ __all__ = [
     "run_in_new",
     "run_inside",
     "start_in_new",
+    "start_inside",
     "unique_id",
     "visit",
     "write_maps",
@@ -182,6 +183,18 @@ def run_inside(pid: int, kinds: Iterable[str], function: Callable[..., T], *args
     ValueError for an unknown kind, OSError when /proc/PID/ns cannot be read, SyscallError (setns), the function's
     errors.
     """
+    with _enter(pid, kinds, function, args, announced=False) as child:
+        return child.wait()
+
+
+def start_inside(pid: int, kinds: Iterable[str], function: Callable[..., T], *args: Any) -> Child[T]:
+    """Start function(*args) as run_inside does; returns when it is about to run, and raises what went wrong before."""
+    return _enter(pid, kinds, function, args, announced=True)
+
+
+def _enter(
+    pid: int, kinds: Iterable[str], function: Callable[..., T], args: tuple[Any, ...], announced: bool
+) -> Child[T]:
     with ExitStack() as stack:
         targets = _targets(pid, kinds, stack)
         early, late = _in_order(targets)
@@ -195,8 +208,7 @@ def run_inside(pid: int, kinds: Iterable[str], function: Callable[..., T], *args
         forks_again = any(kind.name in _FOR_CHILDREN for kind, _ in targets)
         name = _name_of(function)
         again = Clone(0) if forks_again else None
-        with launch(function, args, name=name, inside=inside, again=again, announced=False) as child:
-            return child.wait()
+        return launch(function, args, name=name, inside=inside, again=again, announced=announced)
 
 
 def visit(pid: int, kinds: Iterable[str], function: Callable[..., T], *args: Any) -> T:

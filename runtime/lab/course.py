@@ -2,9 +2,12 @@
 
 import datetime
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, NoReturn
 
+from runtime import target
 from runtime.lab import machine, record, run_cgroups
 from runtime.lab.claims import Catalogue
 from runtime.lab.lesson import Lab
@@ -12,16 +15,27 @@ from runtime.lab.outline import ExerciseOutline, LabOutline, read_outline
 from runtime.lab.requirements import Unsupported
 
 
+class Abandoned(BaseException):
+    """Raised out of an exercise that the person at the terminal leaves; no lab can catch it by mistake."""
+
+
 class Course:
     """Nothing is written before the first exercise begins, so that a run of nothing leaves no record."""
 
     def __init__(self, directory: Path, worker: str, run: str, target_why: str, arguments: list[str]) -> None:
         self.directory, self.target_why = directory, target_why
-        self.run = os.environ.get(machine.SANDBOX_VARIABLE) or run or run_cgroups.run_id()
+        self.run = os.environ.get(target.SANDBOX_VARIABLE) or run or run_cgroups.run_id()
         self.listeners: list[record.Listener] = []
         self._worker, self._arguments = worker, arguments
         self._recorder: record.Recorder | None = None
         self._announced: set[str] = set()  # the labs whose event is in the record
+        self.student: str | None = None
+        self.mode: str | None = None  # "step" or "quiz"
+        self.attempt_why = ""  # why an exercise that begins again does so: back, again, jump, resume
+        self.paused = 0.0  # seconds of the present exercise in which a person looked at it
+        self.resumes = False  # the run goes on with the record that is there
+        self._attempts: Counter[str] = Counter()  # of each exercise, by its nodeid
+        self._abandoned = False
         self._lab: Lab | None = None
         self._catalogue: Catalogue | None = None
         self._outcome = "passed"  # of the exercise that is running, with what ended it and how long it took
@@ -29,9 +43,20 @@ class Course:
         self._seconds = 0.0
 
     def clear(self) -> None:
-        """Remove the records of the run before this one."""
-        for path in record.files(self.directory):
-            path.unlink()
+        """Remove the records of the run before this one, unless this one goes on with them."""
+        if not self.resumes:
+            for path in record.files(self.directory):
+                path.unlink()
+
+    def resume(self, events: Iterable[record.Event]) -> None:
+        """Go on with the run that these events are of, in its record."""
+        self.resumes = True
+        for event in events:
+            if event["event"] == "run":
+                self.run = event["run"]
+                self.student = self.student or event.get("student")
+            elif event["event"] == "exercise":
+                self._attempts[event["nodeid"]] += 1
 
     def check(self, labs: Iterable[Path]) -> None:
         """Look over lab files before they run; ClaimError if one names a claim that the catalogue has not."""
@@ -47,6 +72,20 @@ class Course:
         self._lab = Lab(self._open(), outline, about, directory, machine.facts(), self.catalogue)
         return self._lab
 
+    @property
+    def lab(self) -> Lab | None:
+        """The lab of the exercise that is running."""
+        return self._lab
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Record an event, of the exercise that is running if there is one."""
+        (self._lab or self._open()).emit(event, **fields)
+
+    def abandon(self) -> NoReturn:
+        """Leave the exercise that is running, as if it had never been started: nobody wants to know its end."""
+        self._abandoned = True
+        raise Abandoned
+
     def note_phase(self, outcome: str, error: BaseException | None, seconds: float) -> None:
         """Take in how the set-up, the call or the teardown of the present exercise went."""
         self._seconds += seconds
@@ -57,6 +96,9 @@ class Course:
 
     def end_exercise(self, path: Path, exercise: str, nodeid: str) -> None:
         """Record how an exercise ended; claims of steps that it did not reach get their verdict here."""
+        if self._abandoned:
+            self._forget()
+            return
         if self._lab is None:
             self._announce(path, exercise, nodeid)
         outline, about = self._outline(path, exercise)
@@ -67,10 +109,15 @@ class Course:
                 verdict = "unsupported" if self._outcome == "unsupported" else "failed"
                 reason = fields if "how" in fields else {"reason": "its step was not reached"}
                 self._open().emit("claim", exercise=exercise, step=None, claim=claim, verdict=verdict, **reason)
-        seconds = round(self._seconds, 4)
+        seconds = round(self._seconds - self.paused, 4)
         end = {"lab": outline.name, "exercise": exercise, "outcome": self._outcome, "seconds": seconds}
         self._open().emit("exercise_end", **end, **fields)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Be ready for the next exercise."""
         self._lab, self._outcome, self._error, self._seconds = None, "passed", None, 0.0
+        self._abandoned, self.paused = False, 0.0
 
     def _reason(self) -> dict[str, str]:
         if isinstance(self._error, Unsupported):
@@ -94,7 +141,7 @@ class Course:
 
     def _open(self) -> record.Recorder:
         if self._recorder is None:
-            self._recorder = record.Recorder(self.directory / record.file_name(self._worker))
+            self._recorder = record.Recorder(self.directory / record.file_name(self._worker), self.resumes)
             self._recorder.listeners = self.listeners
             facts = machine.facts()
             self._recorder.emit(
@@ -104,6 +151,8 @@ class Course:
                 argv=self._arguments,
                 target="sandbox" if facts.sandbox else "here",
                 target_why=self.target_why,
+                student=self.student,
+                mode=self.mode,
                 facts=facts.record(),
             )
         return self._recorder
@@ -128,6 +177,8 @@ class Course:
                 exercises=[each.record() for each in outline.exercises],
                 claims=claims,
             )
+        self._attempts[nodeid] += 1
+        again = {"attempt": self._attempts[nodeid], "why": self.attempt_why} if self._attempts[nodeid] > 1 else {}
         self._open().emit(
             "exercise",
             lab=outline.name,
@@ -136,5 +187,6 @@ class Course:
             title=about.title,
             text=about.text,
             line=about.first,
+            **again,
         )
         return outline, about

@@ -17,7 +17,7 @@ from runtime.lab import window as windows
 from runtime.lab.claims import Catalogue
 from runtime.lab.machine import NOBODY, Facts
 from runtime.lab.outline import ExerciseOutline, LabOutline
-from runtime.lab.prediction import PredictionError, Question
+from runtime.lab.prediction import Prediction, PredictionError, Question
 from runtime.lab.record import Recorder
 from runtime.lab.requirements import Unsupported
 
@@ -71,18 +71,20 @@ class Lab:
         claims: Sequence[str] = (),
         shows: Sequence[str] = (),
         ask: Question | None = None,
+        points: float = 1,
     ) -> "Step":
         """A step of the lesson, as a ``with`` statement.
 
         ``watch``: the windows, pids and children whose state is observed before and after; ``files``: paths to observe
         besides the usual ones, written with PID for the process; ``claims``: the claims that this step owns and earns
-        by its asserts; ``shows``: claims that are visible here too; ``ask``: a question that ``step.answer`` answers.
+        by its asserts; ``shows``: claims that are visible here too; ``ask``: a question that ``step.answer`` answers;
+        ``points``: what the step counts in a grade.
         """
         for name in (*claims, *shows):
             self._catalogue[name]
         step = Step(self, len(self._steps) + 1, title, watch, files, claims, ask)
         self._steps.append(step)
-        step.about = {"text": text, "why": why, "hint": hint, "shows": list(shows)}
+        step.about = {"text": text, "why": why, "hint": hint, "shows": list(shows), "points": points}
         return step
 
     @property
@@ -104,6 +106,16 @@ class Lab:
         raise Unsupported(reason, how)
 
     # For the harness
+
+    @property
+    def windows(self) -> Sequence[windows.Window]:
+        """The windows that have been opened, in order."""
+        return list(self._windows.values())
+
+    @property
+    def open_step(self) -> "Step | None":
+        """The step that has begun and not ended."""
+        return self._open
 
     def emit(self, event: str, **fields: Any) -> None:
         """Record an event of this exercise, with the step that is open."""
@@ -127,7 +139,13 @@ class Lab:
             raise RuntimeError(f"step {step.title!r} begins inside step {self._open.title!r}: steps are not nested")
         self._open = step
         at = self._source(step)
-        self._recorder.emit("step", **step.record(), lab=self._outline.name, exercise=self._exercise.name, source=at)
+        try:
+            self._recorder.emit(
+                "step", **step.record(), lab=self._outline.name, exercise=self._exercise.name, source=at
+            )
+        except BaseException:  # whoever drives the run has left the exercise
+            self._end()
+            raise
 
     def _end(self) -> None:
         self._open = None
@@ -180,16 +198,23 @@ class Step:
         self.about: dict[str, Any] = {}
         self.line = 0
         self.began = 0.0
-        self._lab, self._watch, self._files, self._ask = lab, tuple(watch), tuple(files), ask
+        self.ask = ask
+        self.prediction = Prediction()  # whoever asks a student sets it before the step runs
+        self._lab, self._watch, self._files = lab, tuple(watch), tuple(files)
         self._answered = False
 
     def answer(self, value: Any) -> None:
         """Tell what was observed; a prediction is judged against it."""
-        if self._ask is None:
+        if self.ask is None:
             raise PredictionError(f"step {self.title!r} answers, but asks nothing (ask=...)")
-        observed = self._ask.check(value)
+        observed, given = self.ask.check(value), self.prediction.given
         self._answered = True
-        self._lab.emit("prediction", **self._ask.record(), observed=observed, given=None, correct=None)
+        correct = None if given is None else self.ask.judge(given, observed)
+        self._emit_prediction(observed, correct)
+
+    def _emit_prediction(self, observed: Any, correct: bool | None) -> None:
+        question = self.ask.record() if self.ask else {}
+        self._lab.emit("prediction", **question, observed=observed, **self.prediction.record(), correct=correct)
 
     def record(self) -> dict[str, Any]:
         """The step as it stands in the record."""
@@ -200,7 +225,7 @@ class Step:
             **self.about,
             "claims": list(self.claims),
             "watch": [_label(watched) for watched in self._watch],
-            "ask": self._ask.record() if self._ask else None,
+            "ask": self.ask.record() if self.ask else None,
         }
 
     def watch(self, *watched: Watched) -> None:
@@ -209,13 +234,12 @@ class Step:
 
     def __enter__(self) -> "Step":
         self.line = _caller_in(self._lab.lab_file)
-        self.began = time.monotonic()
         self._lab._begin(self)
+        self.began = time.monotonic()
         try:
-            self._observe("before")
+            self.observe("before")
         except BaseException as broken:
-            self._conclude(broken, broken.__traceback__)
-            self._lab._end()
+            self._conclude_and_end(broken, broken.__traceback__)
             raise
         return self
 
@@ -223,15 +247,20 @@ class Step:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._observe("after")
-            if error is None and self._ask and not self._answered:
+            self.observe("after")
+            if error is None and self.ask and not self._answered:
                 error = PredictionError(f"step {self.title!r} asks, but never answers (step.answer)")
                 raise error
         except BaseException as broken:
             error = error or broken
             raise
         finally:
+            self._conclude_and_end(error, trace)
+
+    def _conclude_and_end(self, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
             self._conclude(error, trace)
+        finally:
             self._lab._end()
 
     def _conclude(self, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -246,6 +275,8 @@ class Step:
             self._failed_check(error, trace)
         for claim in self.claims:
             self._lab.claim(claim, **verdicts)
+        if self.ask and self.prediction != Prediction() and not self._answered:
+            self._emit_prediction(observed=None, correct=None)
         self._lab.emit("step_end", outcome=outcome, seconds=round(time.monotonic() - self.began, 4), **fields)
 
     def _failed_check(self, error: BaseException, trace: TracebackType | None) -> None:
@@ -256,7 +287,12 @@ class Step:
         source = linecache.getline(str(self._lab.lab_file), line).strip()
         self._lab.emit("check", ok=False, source=source, values=_values(str(error)), line=line)
 
-    def _observe(self, when: str) -> None:
+    def observe(self, when: str) -> None:
+        """Record what the kernel says of the watched processes: before, after, or after a student's own shell."""
+        self._lab.emit("observation", when=when, processes=self.look())
+
+    def look(self) -> list[dict[str, Any]]:
+        """What the kernel says of the watched processes now."""
         processes: list[dict[str, Any]] = []
         for watched in self._watch:
             label = _label(watched)
@@ -266,7 +302,7 @@ class Step:
                 shown = label if not processes or processes[-1]["label"] != label else f"{label} ({role})"
                 about = {"label": shown, "window": window, "pid": pid, "role": role, "parent": parent}
                 processes.append({**about, "state": state})
-        self._lab.emit("observation", when=when, processes=processes)
+        return processes
 
 
 def _values(explanation: str) -> str:
@@ -300,5 +336,3 @@ def _caller_in(path: Path) -> int:
         if frame.f_code.co_filename == str(path):
             return line
     return 0
-
-

@@ -16,9 +16,9 @@ from typing import Any
 from runtime.kernel import errors, namespaces, proc, syscalls
 from runtime.kernel.syscalls import Clone
 from runtime.lab.claims import version
+from runtime.target import SANDBOX_VARIABLE
+from runtime.vm import marker
 
-VM_MARKER = Path("/etc/unshared-vm")  # `touch` it in a VM of your own: labs may change that machine
-SANDBOX_VARIABLE = "UNSHARED_SANDBOX"  # the run id, in the environment of everything inside the sandbox
 NOBODY = 65534
 
 TOOLS = {  # how each tool tells its version
@@ -89,7 +89,7 @@ def facts() -> Facts:
         uid=os.getuid(),
         rootless=is_rootless(),
         sandbox=SANDBOX_VARIABLE in os.environ,
-        vm=VM_MARKER.exists(),
+        vm=marker.PATH.exists(),
         tools=_tools(),
         can={name: probe() for name, probe in PROBES.items()},
     )
@@ -236,7 +236,7 @@ def _vagrant() -> Ability:
 
 
 def _vm() -> Ability:
-    if VM_MARKER.exists():
+    if marker.PATH.exists():
         return Ability(True)
     return Ability(False, "this is not the lab VM", "vagrant up")
 

@@ -1,21 +1,37 @@
-"""What a lab file holds, read without running it: exercises, their steps, and the claims that these own and show."""
+"""What a lab file holds, read without running it: exercises and their steps, with what these claim, ask and type."""
 
 import ast
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runtime.lab import prediction
+from runtime.target import lab_name
+
+TYPING = ("run", "enter", "enter_plain", "send")  # the methods of a window that type their first argument
+QUESTIONS: dict[str, Callable[..., prediction.Question]] = {
+    kind.__name__: kind for kind in (prediction.Choice, prediction.Number, prediction.Text, prediction.Order)
+}
+
 
 @dataclass(frozen=True)
 class StepOutline:
-    """One ``with lab.step(...)`` of an exercise; ``first`` and ``last`` are its lines."""
+    """One ``with lab.step(...)`` of an exercise; ``first`` and ``last`` are its lines.
+
+    ``commands`` are (window, text) as the source types them, with braces around what only the run knows; ``question``
+    is None too where its words are not literal.
+    """
 
     title: str
     claims: tuple[str, ...]
     shows: tuple[str, ...]
     asks: bool
+    question: prediction.Question | None
+    points: float
+    commands: tuple[tuple[str, str], ...]
     first: int
     last: int
 
@@ -38,8 +54,13 @@ class ExerciseOutline:
 
     def record(self) -> dict[str, Any]:
         """The exercise as it stands in the record's ``lab`` event."""
-        steps = [step.title for step in self.steps]
-        return {"name": self.name, "title": self.title, "steps": steps, "claims": list(self.claims)}
+        return {
+            "name": self.name,
+            "title": self.title,
+            "steps": [step.title for step in self.steps],
+            "points": [step.points for step in self.steps],
+            "claims": list(self.claims),
+        }
 
 
 @dataclass(frozen=True)
@@ -71,8 +92,7 @@ def read_outline(path: Path) -> LabOutline:
     tree = ast.parse(source, str(path))
     title, text = split_docstring(ast.get_docstring(tree) or "")
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
-    name = re.sub(r"^test_(\d+_)?", "", path.stem)
-    return LabOutline(name, path, title, text, source, tuple(_exercise(function) for function in functions))
+    return LabOutline(lab_name(path), path, title, text, source, tuple(_exercise(function) for function in functions))
 
 
 def split_docstring(docstring: str) -> tuple[str, str]:
@@ -84,7 +104,8 @@ def split_docstring(docstring: str) -> tuple[str, str]:
 def _exercise(function: ast.FunctionDef) -> ExerciseOutline:
     title, text = split_docstring(ast.get_docstring(function) or "")
     blocks = [node for node in ast.walk(function) if isinstance(node, ast.With)]
-    steps = [_step(block, call) for block in blocks for call in _step_calls(block)]
+    windows = dict(_windows(function))
+    steps = [_step(block, call, windows) for block in blocks for call in _step_calls(block)]
     steps.sort(key=lambda step: step.first)
     return ExerciseOutline(function.name, title, text, function.lineno, function.end_lineno or 0, tuple(steps))
 
@@ -94,7 +115,62 @@ def _step_calls(node: ast.With) -> list[ast.Call]:
     return [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "step"]
 
 
-def _step(node: ast.With, call: ast.Call) -> StepOutline:
+def _windows(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """(variable, window) of each ``first = lab.window("first")``, also of several in one assignment."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            pairs: list[tuple[ast.expr, ast.expr]] = [(target, value)]
+            if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+                pairs = list(zip(target.elts, value.elts, strict=False))
+            for name, opened in pairs:
+                method, arguments = _method(opened)[1:]
+                if isinstance(name, ast.Name) and method == "window" and arguments:
+                    yield name.id, str(_literal(arguments[0]))
+
+
+def _method(node: ast.AST) -> tuple[str, str, list[ast.expr]]:
+    """What is called of a variable: ``("first", "run", [...])`` of ``first.run("id")``; empty for anything else."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+        return node.func.value.id, node.func.attr, node.args
+    return "", "", []
+
+
+def _commands(node: ast.With, windows: dict[str, str]) -> Iterator[tuple[str, str]]:
+    calls = [call for statement in node.body for call in ast.walk(statement) if isinstance(call, ast.Call)]
+    for call in sorted(calls, key=lambda call: (call.end_lineno, call.end_col_offset)):  # as they are evaluated
+        variable, method, arguments = _method(call)
+        if variable in windows and method == "exit":
+            yield windows[variable], "exit"
+        elif variable in windows and method in TYPING and arguments:
+            yield windows[variable], _as_typed(arguments[0])
+
+
+def _as_typed(node: ast.expr) -> str:
+    """A text as it stands in the source; what an f-string or an expression puts in stands in braces."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_as_typed(part) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return "{" + ast.unparse(node.value) + "}"
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _as_typed(node.left) + _as_typed(node.right)
+    return "{" + ast.unparse(node) + "}"
+
+
+def _question(node: ast.expr | None) -> prediction.Question | None:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in QUESTIONS:
+        return None
+    try:
+        arguments = [ast.literal_eval(argument) for argument in node.args]
+        named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg}
+    except ValueError:
+        return None
+    return QUESTIONS[node.func.id](*arguments, **named)
+
+
+def _step(node: ast.With, call: ast.Call, windows: dict[str, str]) -> StepOutline:
     given = {keyword.arg: keyword.value for keyword in call.keywords}
     title = _literal(call.args[0]) if call.args else ""
     return StepOutline(
@@ -102,6 +178,9 @@ def _step(node: ast.With, call: ast.Call) -> StepOutline:
         claims=tuple(_literal(given["claims"])) if "claims" in given else (),
         shows=tuple(_literal(given["shows"])) if "shows" in given else (),
         asks="ask" in given,
+        question=_question(given.get("ask")),
+        points=_literal(given["points"]) if "points" in given else 1,
+        commands=tuple(_commands(node, windows)),
         first=node.lineno,
         last=node.end_lineno or node.lineno,
     )

@@ -1,15 +1,31 @@
 """What a student says will happen, taken before a step runs and judged on what the kernel then shows.
 
 A step is given a question by ``ask=``; its body reports what was observed by ``step.answer(value)``.  Nothing here
-asks anybody: the terminal that asks is a reader of the same questions.
+asks anybody: the stage asks at a terminal, an answer sheet is read from a file, and both hand over plain text.
 """
 
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
 class PredictionError(Exception):
-    """A lab's question and its answer do not fit together."""
+    """A question and an answer do not fit together; the message says which answers do."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a student said before a step: ``given`` is None if nothing; ``skipped`` if the question was passed over."""
+
+    given: Any = None
+    skipped: bool = False
+    seconds: float | None = None  # thinking time, where somebody was asked
+
+    def record(self) -> dict[str, Any]:
+        """The prediction as it stands in the record, without its verdict."""
+        return {"given": self.given, "skipped": self.skipped, "seconds": self.seconds}
 
 
 @dataclass(frozen=True)
@@ -22,6 +38,14 @@ class Question:
     def check(self, value: Any) -> Any:
         """The observed or given value in its recorded form; PredictionError if it cannot be an answer."""
         return value
+
+    def parse(self, answer: str | Sequence[str]) -> Any:
+        """The value of an answer as a person writes it (an order may be a list); PredictionError if it is none."""
+        return self.check(answer)
+
+    def judge(self, given: Any, observed: Any) -> bool:
+        """Whether a prediction was right."""
+        return bool(given == observed)
 
     def record(self) -> dict[str, Any]:
         """The question as it stands in the record."""
@@ -42,6 +66,17 @@ class _WithChoices(Question):
     def record(self) -> dict[str, Any]:
         return super().record() | {"choices": list(self.choices)}
 
+    def _named(self, answer: str) -> str:
+        """The choice that a person means: its text, in any case, or its number from 1."""
+        wanted = " ".join(answer.split())
+        for choice in self.choices:
+            if choice.casefold() == wanted.casefold():
+                return choice
+        if wanted.isdecimal() and 1 <= int(wanted) <= len(self.choices):
+            return self.choices[int(wanted) - 1]
+        known = ", ".join(f"{number} ({choice})" for number, choice in enumerate(self.choices, 1))
+        raise PredictionError(f"{answer!r} is none of the choices; give one of {known}")
+
 
 class Choice(_WithChoices):
     """One of several texts: ``Choice("Which name is printed?", "vm", "container")``."""
@@ -52,6 +87,9 @@ class Choice(_WithChoices):
         if value not in self.choices:
             raise PredictionError(f"{self.question!r}: {value!r} is none of the choices {', '.join(self.choices)}")
         return str(value)
+
+    def parse(self, answer: str | Sequence[str]) -> str:
+        return self._named(_one(answer))
 
 
 @dataclass(frozen=True)
@@ -65,6 +103,25 @@ class Number(Question):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise PredictionError(f"{self.question!r}: {value!r} is not a number")
         return value
+
+    def parse(self, answer: str | Sequence[str]) -> float | int:
+        text = _one(answer).strip()
+        digits = text.removesuffix(self.unit).strip().replace("_", "")
+        if re.fullmatch(r"[+-]?(?:\d+|0[xX][0-9a-fA-F]+)", digits):
+            return int(digits, 16 if "x" in digits.lower() else 10)
+        try:
+            number = float(digits)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            in_unit = f" in {self.unit}" if self.unit else ""
+            raise PredictionError(f"{text!r} is not a number; give one{in_unit}, such as 42")
+        return number
+
+    def judge(self, given: Any, observed: Any) -> bool:
+        """Whole numbers must be the same; a measured one may be off by 1 %."""
+        exact = isinstance(observed, int)
+        return given == observed if exact else math.isclose(given, observed, rel_tol=0.01)
 
     def record(self) -> dict[str, Any]:
         return super().record() | {"unit": self.unit}
@@ -81,6 +138,16 @@ class Text(Question):
             raise PredictionError(f"{self.question!r}: {value!r} is not a text")
         return " ".join(value.split())
 
+    def parse(self, answer: str | Sequence[str]) -> str:
+        text = self.check(_one(answer))
+        if not text:
+            raise PredictionError("the answer is empty; give a short text")
+        return text
+
+    def judge(self, given: Any, observed: Any) -> bool:
+        """Capitals do not matter."""
+        return bool(given.casefold() == observed.casefold())
+
 
 class Order(_WithChoices):
     """Several texts in the right order: ``Order("What comes first?", "mount", "chroot", "exec")``."""
@@ -91,3 +158,20 @@ class Order(_WithChoices):
         if sorted(value) != sorted(self.choices):
             raise PredictionError(f"{self.question!r}: {value!r} is no order of {', '.join(self.choices)}")
         return list(value)
+
+    def parse(self, answer: str | Sequence[str]) -> list[str]:
+        """A list of the texts or of their numbers; in one line numbers may stand apart by blanks, texts by commas."""
+        parts = list(answer)
+        if isinstance(answer, str):
+            parts = answer.split("," if "," in answer else None)
+        named = [self._named(part) for part in parts]
+        if sorted(named) != sorted(self.choices):
+            known = ", ".join(f"{number} ({choice})" for number, choice in enumerate(self.choices, 1))
+            raise PredictionError(f"an order needs each of {known} once; give their numbers, such as 2 1")
+        return named
+
+
+def _one(answer: str | Sequence[str]) -> str:
+    if not isinstance(answer, str):
+        raise PredictionError(f"{answer!r} is a list; give one answer")
+    return answer

@@ -6,7 +6,7 @@ version of the schema), ``t`` (seconds since the run began) and ``event`` (its k
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,14 +17,17 @@ Listener = Callable[[Event], None]
 
 
 class Recorder:
-    """Writes the events of one pytest process to ``path``, and tells them to listeners."""
+    """Writes the events of one pytest process to ``path``, and tells them to listeners.
 
-    def __init__(self, path: Path) -> None:
+    ``resume``: go on with the record that is there; its time goes on too.
+    """
+
+    def __init__(self, path: Path, resume: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.listeners: list[Listener] = []
-        self._began = time.monotonic()
-        self._file: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace")
+        self._began = time.monotonic() - (_mend(path) if resume else 0.0)
+        self._file: TextIO = path.open("a" if resume else "w", encoding="utf-8", errors="backslashreplace")
 
     def emit(self, event: str, **fields: Any) -> None:
         """Record one event; the line is in the file when this returns."""
@@ -37,6 +40,25 @@ class Recorder:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def events(path: Path) -> Iterator[Event]:
+    """The events of a record; a torn last line, of a run that was killed, is left out."""
+    with path.open(encoding="utf-8", errors="backslashreplace") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def _mend(path: Path) -> float:
+    """Cut off a torn last line, and return the time of the last event."""
+    content = path.read_bytes()
+    with path.open("r+b") as file:
+        file.truncate(content.rfind(b"\n") + 1)
+    last = 0.0
+    for event in events(path):
+        last = max(last, event["t"])
+    return last
 
 
 def files(directory: Path) -> list[Path]:

@@ -25,7 +25,8 @@ from typing import NoReturn
 from runtime.kernel import cgroups, namespaces, syscalls
 from runtime.kernel.syscalls import Clone
 from runtime.lab import keeper, run_cgroups, sandbox_mounts
-from runtime.lab.machine import SANDBOX_VARIABLE, why_no_user_namespaces
+from runtime.lab.machine import why_no_user_namespaces
+from runtime.target import SANDBOX_VARIABLE
 
 DROPPED_CAPABILITIES = ("CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_TIME", "CAP_SYS_BOOT")
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
@@ -198,5 +199,3 @@ def _execute(plan: Plan, run_id: str, mask: set[int | signal.Signals], rootless:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     environment = plan.environment | {SANDBOX_VARIABLE: run_id, "TMPDIR": sandbox_mounts.TEMPORARY}
     os.execve(plan.command[0], list(plan.command), environment)
-
-

@@ -1,10 +1,9 @@
 """What the terminal says at the end of a run: a line for each lab, what is unsupported, where the report is."""
 
 import io
-import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from runtime.lab import record
+
 VERDICT_STYLES = {
     "holds": "green",
     "changed": "yellow",
@@ -21,23 +22,52 @@ VERDICT_STYLES = {
     "unsupported": "bright_black",
     "failed": "bold red",
 }
-OUTCOME_MARKS = {"passed": ("✔", "green"), "unsupported": ("-", "bright_black"), "failed": ("✘", "bold red")}
+OUTCOME_MARKS = {
+    "passed": ("✔", "green"),
+    "unsupported": ("-", "bright_black"),
+    "failed": ("✘", "bold red"),
+    "interrupted": ("…", "yellow"),
+}
+
+
+@dataclass
+class ExerciseSummary:
+    """What a record says of one exercise."""
+
+    steps: int = 0
+    verdicts: dict[str, str] = field(default_factory=dict)
+    outcome: str = "interrupted"
+    seconds: float = 0.0
+    unsupported: tuple[str, str] | None = None  # why, and how to enable it
 
 
 @dataclass
 class LabSummary:
-    """What a record says of one lab."""
+    """What a record says of one lab; an exercise that ran again counts as it ended last."""
 
     title: str = ""
     order: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    verdicts: dict[str, str] = field(default_factory=dict)
-    steps: int = 0
-    seconds: float = 0.0
-    unsupported: dict[tuple[str, str], int] = field(default_factory=dict)
+    exercises: dict[str, ExerciseSummary] = field(default_factory=dict)
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        return Counter(exercise.outcome for exercise in self.exercises.values())
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        claims = {name: verdict for exercise in self.exercises.values() for name, verdict in exercise.verdicts.items()}
+        return Counter(claims.values())
+
+    @property
+    def steps(self) -> int:
+        return sum(exercise.steps for exercise in self.exercises.values())
+
+    @property
+    def seconds(self) -> float:
+        return sum(exercise.seconds for exercise in self.exercises.values())
 
 
-def summarize(reporter: pytest.TerminalReporter, records: Iterable[Path], report: Path | None) -> None:
+def summarize(reporter: pytest.TerminalReporter, records: Iterable[Path], report: str | None) -> None:
     """Write the summary in pytest's habits: nothing with -qq, only the report with -q."""
     if reporter.verbosity < -1:
         return
@@ -53,35 +83,27 @@ def read(records: Iterable[Path]) -> list[LabSummary]:
     """The labs in the records of a run, in their order; a torn last line is left out."""
     labs: dict[str, LabSummary] = {}
     for path in records:
-        lab_of: dict[str, LabSummary] = {}
-        for event in _events(path):
+        running: ExerciseSummary | None = None
+        for event in record.events(path):
             if event["event"] == "lab":
                 lab = labs.setdefault(event["lab"], LabSummary())
                 lab.title, lab.order = event["title"].partition(":")[0], event["order"]
-                lab_of.update({exercise["name"]: lab for exercise in event["exercises"]})
-            elif event.get("exercise") in lab_of:
-                _take(lab_of[event["exercise"]], event)
+            elif event["event"] == "exercise":
+                running = labs[event["lab"]].exercises[event["nodeid"]] = ExerciseSummary()
+            elif running:
+                _take(running, event)
     return sorted(labs.values(), key=lambda lab: lab.order)
 
 
-def _take(lab: LabSummary, event: dict[str, Any]) -> None:
+def _take(exercise: ExerciseSummary, event: dict[str, Any]) -> None:
     if event["event"] == "step":
-        lab.steps += 1
+        exercise.steps += 1
     elif event["event"] == "claim":
-        lab.verdicts[event["claim"]] = event["verdict"]
+        exercise.verdicts[event["claim"]] = event["verdict"]
     elif event["event"] == "exercise_end":
-        lab.outcomes[event["outcome"]] += 1
-        lab.seconds += event["seconds"]
+        exercise.outcome, exercise.seconds = event["outcome"], event["seconds"]
         if event["outcome"] == "unsupported":
-            key = event["reason"], event["how"]
-            lab.unsupported[key] = lab.unsupported.get(key, 0) + 1
-
-
-def _events(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.endswith("\n"):
-                yield json.loads(line)
+            exercise.unsupported = event["reason"], event["how"]
 
 
 def _draw(labs: list[LabSummary], colours: bool) -> str:
@@ -91,7 +113,7 @@ def _draw(labs: list[LabSummary], colours: bool) -> str:
     table.add_column("claims")
     table.add_column("time", justify="right")
     for lab in labs:
-        verdicts = _counts(Counter(lab.verdicts.values()), VERDICT_STYLES)
+        verdicts = _counts(lab.verdicts, VERDICT_STYLES)
         outcomes = _counts(lab.outcomes, {name: style for name, (_, style) in OUTCOME_MARKS.items()})
         table.add_row(_mark(lab), lab.title, outcomes, str(lab.steps), verdicts, f"{lab.seconds:.2f} s")
     file = io.StringIO()
@@ -105,7 +127,9 @@ def _draw(labs: list[LabSummary], colours: bool) -> str:
 
 
 def _mark(lab: LabSummary) -> Text:
-    worst = next((name for name in ("failed", "passed", "unsupported") if lab.outcomes[name]), "unsupported")
+    worst = next(
+        (name for name in ("failed", "interrupted", "passed", "unsupported") if lab.outcomes[name]), "unsupported"
+    )
     mark, style = OUTCOME_MARKS[worst]
     return Text(mark, style)
 
@@ -115,8 +139,6 @@ def _counts(counts: Counter[str], styles: dict[str, str]) -> Text:
     return Text(", ").join(parts)
 
 
-def _reasons(labs: list[LabSummary]) -> dict[tuple[str, str], int]:
-    total: Counter[tuple[str, str]] = Counter()
-    for lab in labs:
-        total.update(lab.unsupported)
-    return dict(total)
+def _reasons(labs: list[LabSummary]) -> Counter[tuple[str, str]]:
+    exercises = (exercise for lab in labs for exercise in lab.exercises.values())
+    return Counter(exercise.unsupported for exercise in exercises if exercise.unsupported)

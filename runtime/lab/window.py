@@ -172,7 +172,7 @@ class Window:
     # How it is done
 
     def _run_line(self, line: str, deadline: float) -> marks.Mark:
-        self._type(line)
+        deadline += self._type(line)
         return self._next_mark(deadline, line)
 
     def _run_plain(self, line: str, deadline: float) -> marks.Prompt:
@@ -203,9 +203,12 @@ class Window:
     def _prompts(self) -> int:
         return sum(isinstance(mark, marks.Prompt) for mark in self._terminal.marks)
 
-    def _type(self, line: str) -> None:
+    def _type(self, line: str) -> float:
+        """Type a line; returns the seconds that it took: a stage may show it slowly (``--type-speed``)."""
+        began = time.monotonic()
         self._typed_group = self.pid if not self._terminal.closed else 0
         self._terminal.type(line + "\n")
+        return time.monotonic() - began
 
     def _next_mark(self, deadline: float, command: str) -> marks.Mark:
         """Wait for the prompt, or for a continuation, that answers ``command``."""
@@ -287,5 +290,3 @@ class Window:
 def _code(line: str) -> str:
     """What a shell runs of a line: nothing of an empty one or a comment."""
     return "" if line.lstrip().startswith("#") else line.strip()
-
-

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from runtime.lab import machine, target
+from runtime import target
+from runtime.vm import marker
 
 LABS = Path("/course/labs")
 
 
 def test_inside_the_sandbox_nothing_is_entered_again():
-    assert target.decide("sandbox", {machine.SANDBOX_VARIABLE: "1"}).name == "here"
+    assert target.decide("sandbox", {target.SANDBOX_VARIABLE: "1"}).name == "here"
 
 
 def test_here_only_when_asked_or_in_the_vm(monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "VM_MARKER", tmp_path / "marker")
+    monkeypatch.setattr(marker, "PATH", tmp_path / "marker")
     assert target.decide("here", {}).name == "here"
     assert target.decide("auto", {}).name == "sandbox"
     (tmp_path / "marker").touch()

@@ -16,7 +16,9 @@ from tests.reports.conftest import (
     exercise,
     exercise_end,
     lab,
+    observation,
     only,
+    process,
     run,
     step,
     step_end,
@@ -48,6 +50,15 @@ def test_a_record_without_end_is_not_complete(told: Told) -> None:
     assert not told(run(), lab()).complete
 
 
+def test_a_run_that_was_resumed_and_died_then(told: Told) -> None:
+    once = run(student="Ada"), lab(), exercise("test_a"), exercise_end(name="test_a"), event("end", exitstatus=2)
+    resumed = run(student="Ada"), lab(), exercise("test_b"), exercise_end(name="test_b")
+    assert not told(*once, *resumed).complete
+    story = told(*once, *resumed, END)
+    assert (story.complete, story.exitstatus) == (True, 0)
+    assert [each.name for each in only(story).exercises] == ["test_a", "test_b"]
+
+
 def test_unknown_events_and_keys_are_passed_over(told: Told) -> None:
     future = event("weather", sun=True), event("check", step="uts/test_rename/1", ok=True, colour="red")
     assert len(only(told(*whole(*future))).exercises[0].steps[0].checks) == 1
@@ -57,6 +68,91 @@ def test_values_of_an_unexpected_type_are_empty(told: Told) -> None:
     odd = step(title=None, claims="uts-01", source=[1], watch={"a": 1}, number="one", ask=3)
     (only_step,) = only(told(run(), lab(), exercise(), odd)).exercises[0].steps
     assert (only_step.title, only_step.claims, only_step.source.text, only_step.ask) == ("", [], "", None)
+
+
+def test_who_ran_it_and_how(told: Told) -> None:
+    story = told(run(student="Ada", mode="step", facts={"vm": True, "vm_name": "lab", "box": "debian/bookworm64"}))
+    assert (story.student, story.mode, story.facts.vm_name, story.facts.box) == (
+        "Ada",
+        "step",
+        "lab",
+        "debian/bookworm64",
+    )
+    story = told(run(student=None, mode=None, facts={"vm": False}))
+    assert (story.student, story.mode, story.facts.vm_name, story.facts.box) == ("", "", "", "")
+
+
+def prediction(**fields: object) -> dict[str, object]:
+    about = {"kind": "number", "question": "How many?", "choices": [], "unit": "", "observed": 8, "given": None}
+    return event("prediction", step="uts/test_rename/1", **(about | {"correct": None} | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"given": 7, "correct": False, "seconds": 3.5}, (7, False, False, 3.5)),
+        ({"given": 8, "correct": True}, (8, True, False, 0.0)),
+        ({"skipped": True, "seconds": 1.0}, (None, None, True, 1.0)),
+        ({"given": 0, "correct": False}, (0, False, False, 0.0)),
+        ({}, (None, None, False, 0.0)),
+    ],
+)
+def test_what_a_student_said(told: Told, fields: dict[str, object], expected: tuple[object, ...]) -> None:
+    made = only(told(*whole(prediction(**fields)))).exercises[0].steps[0].prediction
+    assert made is not None
+    assert (made.given, made.correct, made.skipped, made.seconds) == expected
+
+
+def test_the_last_attempt_is_the_exercise_and_an_answer_given_before_stays(told: Told) -> None:
+    first = exercise(), step(points=2), prediction(given=7, correct=False), step_end(), step(2), step_end(2, "failed")
+    again = exercise(attempt=2, why="back"), step(points=2), prediction(), step_end(), exercise_end()
+    (replayed,) = only(told(run(), lab(), *first, *again, END)).exercises
+    assert (replayed.attempts, replayed.outcome) == (2, "passed")
+    (only_step,) = replayed.steps
+    assert only_step.prediction is not None
+    assert (only_step.prediction.given, only_step.prediction.correct) == (7, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "points"), [({}, 1), ({"points": 2.5}, 2.5), ({"points": -1}, 1), ({"points": "x"}, 1)]
+)
+def test_points_of_a_step(told: Told, given: dict[str, object], points: float) -> None:
+    assert only(told(run(), lab(), exercise(), step(**given))).exercises[0].steps[0].points == points
+
+
+def test_moves_through_the_steps_and_what_a_shell_left(told: Told) -> None:
+    story = told(
+        *whole(
+            observation("before", process("first", 7)),
+            observation("after", process("first", 7, hostname="inside")),
+            event("stage", what="pause", step="uts/test_rename/1", seconds=4.5),
+            event("stage", what="shell", step="uts/test_rename/1", seconds=9),
+            observation("shell", process("first", 7, hostname="by hand")),
+        )
+    )
+    assert [(move.what, move.step, move.seconds) for move in story.moves] == [
+        ("pause", "uts/test_rename/1", 4.5),
+        ("shell", "uts/test_rename/1", 9),
+    ]
+    (only_step,) = only(story).exercises[0].steps
+    names = [
+        seen.processes[0].state["/proc/sys/kernel/hostname"]
+        for seen in (only_step.before, only_step.after, only_step.shell)
+        if seen and seen.processes[0].state
+    ]
+    assert names == ["vm", "inside", "by hand"]
+
+
+def test_exercises_of_one_name_in_two_labs(told: Told) -> None:
+    story = told(
+        run(), lab(), lab("pid", order=2),
+        exercise("test_same"), step(1, "test_same"), step_end(1, name="test_same"), exercise_end("failed", "test_same"),
+        exercise("test_same", lab="pid"), step(1, "test_same", step="pid/test_same/1", lab="pid"),
+        event("check", exercise="test_same", step="pid/test_same/1", ok=True, source="assert a", values="", line=1),
+        event("exercise_end", lab="pid", exercise="test_same", outcome="passed", seconds=1), END,
+    )  # fmt: skip
+    outcomes = {each.id: [(e.outcome, len(e.steps[0].checks)) for e in each.exercises] for each in story.labs}
+    assert outcomes == {"uts": [("failed", 0)], "pid": [("passed", 1)]}
 
 
 @pytest.mark.parametrize("line", ["not json", "[1, 2]", '"text"', "{", "[" * 100_000, "1" * 5000, "\x00"])

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from reports import ReportError
-from reports.render import render, seconds
+from reports.page import seconds
+from reports.render import render
 from tests.reports.conftest import (
     END,
     REAL,

@@ -11,9 +11,7 @@ from tests.reports.conftest import (
     exercise,
     exercise_end,
     lab,
-    observation,
     printed,
-    process,
     run,
     step,
     step_end,
@@ -69,52 +67,6 @@ def test_a_step_shows_only_what_it_added(told: Told) -> None:
     (window,) = story.panes[1].windows
     assert [line.spans for line in window.head] == [[("$ two", "")]]
     assert [line.spans for line in window.earlier] == [[("$ one", "")]]
-
-
-def state(pid: int, **more: object) -> Event:
-    mounts = [{"id": pid * 100 + n, "parent": pid, "point": f"/{n}", "options": "rw"} for n in range(20)]
-    kept = process("first", pid)
-    kept["state"] = kept["state"] | {"/proc/PID/mountinfo": mounts} | more
-    return kept
-
-
-def rows(pane: Pane) -> list[tuple[str, str, str]]:
-    (view,) = pane.processes
-    return [(row.path, row.field, row.kind) for row in view.rows]
-
-
-def test_numbers_that_always_change_are_folded(told: Told) -> None:
-    pane = only_pane(told, observation("before", state(1)), observation("after", state(2)))
-    assert rows(pane) == [("/proc/PID/status", "NSpid", "changed")]
-    assert pane.processes[0].differing == 40
-
-
-def test_many_changes_of_one_path_are_folded(told: Told) -> None:
-    many = [{"/devices": {f"d{n}": n * pid for n in range(20)}} for pid in (1, 2)]
-    pane = only_pane(told, observation("before", state(1, **many[0])), observation("after", state(1, **many[1])))
-    assert len(rows(pane)) == 6
-    assert pane.processes[0].differing == 13
-
-
-def test_what_a_claim_is_about_is_shown_even_when_it_stays(told: Told) -> None:
-    claim = {"id": "uts-01", "visible_in": ["/proc/sys/kernel/hostname", "/proc/PID/status NSpid, CapEff"]}
-    events = [
-        run(), lab(claims=(claim,)), exercise(), step(claims=["uts-01"]), observation("before", state(1)),
-        observation("after", state(1)), step_end(), exercise_end(), END,
-    ]  # fmt: skip
-    (story,) = tell(told(*events))
-    assert rows(story.panes[0]) == [
-        ("/proc/PID/status", "NSpid", "same"),
-        ("/proc/sys/kernel/hostname", "", "same"),
-    ]
-
-
-def test_a_new_and_a_gone_process_are_folded_whole(told: Told) -> None:
-    pane = only_pane(told, observation("before", process("old", 1)), observation("after", process("new", 2)))
-    assert [(view.label, view.before, view.after, view.rows) for view in pane.processes] == [
-        ("new", None, 2, []),
-        ("old", 1, None, []),
-    ]
 
 
 def outcome(told: Told, *outcomes: str) -> LabStory:

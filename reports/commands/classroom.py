@@ -1,0 +1,82 @@
+"""``python -m reports class RECORD...``: what a class did, on one page."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from gettext import NullTranslations
+from pathlib import Path
+from urllib.parse import quote
+
+from reports.classroom import Classroom, Student
+from reports.files import write_file
+from reports.page import environment, inlined, static
+from reports.pseudonyms import censor, pseudonyms
+from reports.reading import read
+
+HELP = "one page for a class: who did what, what was predicted, how long each step took"
+
+DESCRIPTION = """\
+Make one HTML page of the runs of a class: how far each student came, what the class answered to each question,
+how long each step took (with the time that was spent before and after it), and where students got stuck.
+
+A student is named by `pytest labs/ --step --student NAME`; without it the record's file or folder gives the name.
+Several records of one student are put together; of an exercise that two of them have, the later run counts.
+"""
+
+EPILOG = """\
+examples:
+  python -m reports class runs/*.jsonl                       writes class.html here
+  python -m reports class runs/*/record.jsonl -o monday.html
+  python -m reports class runs/*.jsonl --anonymous --secret "a word of yours"
+
+With --anonymous no name stands on the page, and no link to a student's own pages. A pseudonym is made from the name
+and the secret: the same ones give the same pseudonym each time, for instance on the pages of two lessons.
+"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="record of a student's run")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("class.html"), metavar="FILE", help="the page (default: class.html)"
+    )
+    parser.add_argument("--anonymous", action="store_true", help="pseudonyms instead of names")
+    parser.add_argument(
+        "--secret", default="", metavar="TEXT", help="goes into the pseudonyms, so that nobody can try names"
+    )
+
+
+def run(options: Namespace) -> int:
+    """Make the page of the records that the command line names."""
+    students = gather(options.records, options.output)
+    censored = censor(student.name for student in students) if options.anonymous else str
+    if options.anonymous:
+        names = pseudonyms([student.name for student in students], options.secret)
+        students = [Student(names[student.name], "", student.runs) for student in students]
+    room = Classroom(students, censored)
+    write_file(options.output, page(room))
+    print(f"{len(students)} students, {len(room.steps)} steps, {len(room.tallies)} questions: {options.output}")
+    return 0
+
+
+def gather(records: Sequence[Path], page: Path = Path()) -> list[Student]:
+    """The students of the records; those of one name are one student. `page` is where links begin."""
+    students: dict[str, Student] = {}
+    for record in records:
+        run = read([record])
+        name = run.student or (record.resolve().parent.name if record.stem == "record" else record.stem)
+        student = students.setdefault(name, Student(name))
+        student.runs.append(run)
+        if (record.parent / "index.html").is_file():
+            student.page = quote(os.path.relpath(record.parent / "index.html", page.parent))
+    return list(students.values())
+
+
+def page(room: Classroom) -> str:
+    """The HTML page."""
+    style = static("page.css") + static("tables.css") + static("class.css")
+    script = static("page.js") + static("unfold.js")
+    return environment(NullTranslations()).get_template("class.html.j2").render(room=room, **inlined(style, script))

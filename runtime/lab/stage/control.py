@@ -1,0 +1,404 @@
+"""The control of the stage: pauses before and after each step, and does what the keys say.
+
+It is a listener of the record's events, in the thread that runs the labs: as long as it waits for a key, the lab
+waits.  Labs know nothing of it.  To go anywhere else it leaves the exercise (:meth:`Course.abandon`) and says where to
+in ``destination``; the walk (:mod:`runtime.lab.stage.walk`) runs that exercise, on fresh state, and the control lets it
+run up to the wanted step.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from runtime.lab.course import Abandoned, Course
+from runtime.lab.prediction import Prediction
+from runtime.lab.record import Event
+from runtime.lab.stage import asking, shell
+from runtime.lab.stage.itinerary import Itinerary, Stop
+from runtime.lab.stage.keys import ACTIONS
+from runtime.lab.stage.picture import Picture
+from runtime.lab.stage.scene import Phase, View
+
+FRAME = 0.05  # seconds between two drawings while a step runs
+AUTOPLAY = 5.0  # seconds, unless --autoplay says otherwise
+LONGEST_TYPING = 8.0  # seconds; a long command is typed faster
+
+
+class Hangup(BaseException):
+    """The terminal is gone while somebody is waited for."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where to pause next: before or after a step.  ``quiet``: what comes before is a replay that nobody watches."""
+
+    step: str | None  # None: at the end
+    phase: Phase = "before"
+    quiet: bool = False
+
+
+class Control:
+    """What the person at the terminal wants, and what is shown to them.
+
+    ``destination`` is the step that was asked for when an exercise is left; ``quits`` when it was left for good.
+    """
+
+    def __init__(
+        self,
+        course: Course,
+        view: View,
+        itinerary: Itinerary,
+        report: Callable[[], str],
+        autoplay: float | None = None,
+        type_speed: float | None = None,
+    ) -> None:
+        self.course, self.view, self.itinerary = course, view, itinerary
+        self.picture = Picture(itinerary)
+        self.scene = self.picture.scene
+        self.destination: Stop | None = None
+        self.quits = False
+        self.gone = False
+        self.predictions: dict[str, Prediction] = {}  # what was said, by step: a question is asked once
+        self.known: frozenset[str] = frozenset()  # the steps of those that were said before this walk
+        self.goal: Goal | None = None  # None: every step
+        self.results: dict[str, bool | None] = {}  # whether it was right, by step; None: nothing was said
+        self.unreachable: set[str] = set()  # steps that this machine does not get to
+        self._report, self._autoplay, self._type_speed = report, autoplay, type_speed
+        self._delay = autoplay or AUTOPLAY
+        self._drawn = 0.0
+        self._waits = False
+        self._left = "quit"  # what the last exercise was left for
+
+    # Events
+
+    def on_event(self, event: Event) -> None:
+        """Take an event of the record; comes back when the lab may go on."""
+        kind = event["event"]
+        self.picture.take(event)
+        if kind == "window" and event["what"] == "in":
+            self._type(event)
+        if kind == "step":
+            self._at(event["step"], "before")
+        elif kind == "prediction" and (event["given"] is not None or event["skipped"]):
+            self.results[event["step"]] = event["correct"]
+        elif kind == "step_end":
+            self._at(event["step"], "after", failed=event["outcome"] == "failed")
+        elif kind in ("window", "command", "check") and not self._quiet:
+            self._draw_sometimes()
+
+    def _at(self, step: str, phase: Phase, failed: bool = False) -> None:
+        if phase == "before":
+            self._predict(step)
+        if self.gone:
+            self._quit()
+        if self.goal and (self.goal.step, self.goal.phase) != (step, phase) and not failed:
+            if self._quiet or not self._interrupted():
+                return
+            self.scene.message = "Stopped here."
+        self.goal = None
+        self.pause(phase)
+
+    @property
+    def _quiet(self) -> bool:
+        return bool(self.goal and self.goal.quiet)
+
+    def _interrupted(self) -> bool:
+        """Whether a key was pressed while the stage ran on."""
+        return self._key(0) not in ("", "resize")
+
+    def _draw_sometimes(self) -> None:
+        if time.monotonic() - self._drawn >= FRAME:
+            self.view.draw(self.scene)
+            self._drawn = time.monotonic()
+
+    def _type(self, event: Event) -> None:
+        """Show how a command is typed, before it is."""
+        pane = next((pane for pane in self.scene.panes if pane.name == event["window"]), None)
+        text = event["data"].rstrip("\n")
+        if not self._type_speed or self._quiet or self.scene.quiz or not pane or not text.isprintable():
+            return
+        pause = min(1 / self._type_speed, LONGEST_TYPING / max(1, len(text)))
+        for end in range(1, len(text) + 1):
+            pane.typing = text[:end]
+            self.view.draw(self.scene)
+            time.sleep(pause)
+        pane.typing = ""
+
+    # A pause
+
+    def pause(self, phase: Phase) -> None:
+        """Show the scene and do what the keys say until the lab may go on; Abandoned if it shall not."""
+        scene = self.scene
+        step = self.picture.stop.id if self.picture.stop and phase != "end" else None
+        scene.phase = phase
+        self.course.emit("stage", what="pause", step=step, phase=phase, seconds=0)
+        began = time.monotonic()
+        try:
+            while not self._obeyed(self._next_key()):
+                pass
+        except Abandoned:
+            self._note(self._left, step, began)
+            raise
+        self._note("next", step, began)
+        scene.message = scene.overlay = ""
+        scene.phase = "running" if phase == "before" else phase
+
+    def _note(self, what: str, step: str | None, began: float) -> None:
+        seconds = time.monotonic() - began
+        self.course.paused += seconds
+        self.course.emit("stage", what=what, step=step, seconds=round(seconds, 2))
+
+    def _next_key(self) -> str:
+        self.scene.autoplay = self._autoplay
+        self.view.draw(self.scene)
+        key = self._key(self._autoplay)
+        if self._autoplay is not None and key not in ("", "resize"):
+            self._autoplay = None
+            self.scene.message = "Autoplay is off."
+            return "" if key in ("a", "esc", "space", "enter") else key
+        return "next" if key == "" and self._autoplay is not None else key
+
+    def _key(self, timeout: float | None) -> str:
+        """A key of the view; Ctrl-C interrupts, as everywhere."""
+        try:
+            self._waits = True
+            key = "eof" if self.gone else self.view.key(timeout)
+        except Hangup:
+            key = "eof"
+        finally:
+            self._waits = False
+        if key == "ctrl-c":
+            raise KeyboardInterrupt
+        return key
+
+    def _line(self, prompt: str) -> str | None:
+        try:
+            self._waits = True
+            return None if self.gone else self.view.line(prompt)
+        except Hangup:
+            return None
+        finally:
+            self._waits = False
+
+    def _obeyed(self, key: str) -> bool:
+        """Do what a key says; True when the lab may go on."""
+        action = "next" if key == "next" else ACTIONS.get(key)
+        scene = self.scene
+        if action in ("hint", "why", "changes", "help"):
+            scene.overlay = "" if scene.overlay == action else action
+            return False
+        if action == "next":
+            scene.overlay = ""
+            return scene.phase != "before" or key == "next" or self._asked()
+        if action:
+            scene.overlay = scene.message = ""
+            getattr(self, f"_do_{action.replace(' ', '_')}")()
+            return self.goal is not None
+        if key not in ("", "resize"):
+            scene.message = f"{key} means nothing here; ? shows the keys."
+        return False
+
+    def _do_close(self) -> None:
+        """What lay over the scene is gone."""
+
+    def _do_quit(self) -> None:
+        self._quit()
+
+    def _do_autoplay(self) -> None:
+        answer = self._line(f"Seconds between two steps (Enter: {self._delay:g}): ")
+        with suppress(ValueError, TypeError):
+            self._delay = max(0.1, float(answer or self._delay))
+        self._autoplay = self._delay if answer is not None else None
+
+    def _do_run_on(self) -> None:
+        answer = self._line("Run on to (the number of a step, lab, end): ")
+        stop = None if self.scene.phase == "end" else self.picture.stop
+        if not answer or not stop:
+            return
+        stops = self.itinerary.of_lab(stop.lab)
+        here = stop.number
+        if answer in ("end", "e"):
+            self.goal = Goal(None)
+        elif answer in ("lab", "l") and (here < len(stops) or self.scene.phase == "before"):
+            self.goal = Goal(stops[-1].id, "after")
+        elif answer.isdecimal() and here < int(answer) <= len(stops):
+            self.goal = Goal(stops[int(answer) - 1].id)
+        else:
+            self.scene.message = f"{answer}: give a step after this one (up to {len(stops)}), lab, or end."
+
+    def _do_back(self) -> None:
+        here = len(self.itinerary) if self.scene.phase == "end" or not self.picture.stop else self.picture.stop.index
+        before = [stop for stop in self.itinerary[:here] if stop.id not in self.unreachable]
+        if before:
+            self.go(before[-1], "back")
+        self.scene.message = "This is the first step."
+
+    def _do_again(self) -> None:
+        if self.picture.stop and self.scene.phase != "end":
+            self.go(self.picture.stop, "again")
+        self.scene.message = "There is no step here."
+
+    def _do_jump(self, search: bool = False) -> None:
+        entries = self.itinerary.entries(self.picture.stop, self.picture.seen)
+        try:
+            self._waits = True
+            chosen = self.view.choose("All steps", entries, search)
+        except Hangup:
+            return
+        finally:
+            self._waits = False
+        if chosen is not None:
+            self.go(self.itinerary[chosen], "jump")
+
+    def _do_search(self) -> None:
+        self._do_jump(search=True)
+
+    def _do_open(self) -> None:
+        try:
+            self.scene.message = f"The report so far: {self._report()}"
+        except Exception as error:  # whatever a half-written record does to it, the walk goes on
+            self.scene.message = f"No report yet: {error}"
+
+    def _do_shell(self) -> None:
+        step = self.course.lab.open_step if self.course.lab else None
+        windows = self.course.lab.windows if self.course.lab else []
+        if not step or not windows:
+            self.scene.message = "No window is open yet."
+            return
+        window = windows[0]
+        if len(windows) > 1:
+            names = ", ".join(f"{number} {each.name}" for number, each in enumerate(windows, 1))
+            answer = self._line(f"In which window ({names}; Enter: 1)? ")
+            if answer is None:
+                return
+            by_name = {each.name: each for each in windows} | {str(n): each for n, each in enumerate(windows, 1)}
+            if (answer or "1") not in by_name:
+                self.scene.message = f"{answer}: there is no such window."
+                return
+            window = by_name[answer or "1"]
+        before, began = step.look(), time.monotonic()
+        with self.view.suspend() as terminal:
+            self.scene.message = shell.run(window, terminal)
+        self.course.emit("stage", what="shell", step=step.id, seconds=round(time.monotonic() - began, 2))
+        after = step.look()
+        self.course.emit("observation", when="shell", processes=after)
+        self.picture.show_shell(before, after)
+        self.scene.overlay = "changes"
+
+    # Questions
+
+    def _predict(self, step: str) -> None:
+        """Give the lab what was said of this step before."""
+        if step in self.predictions and self.course.lab and self.course.lab.open_step:
+            self.course.lab.open_step.prediction = self.predictions[step]
+            if self.scene.question:
+                self.scene.question.given = self.predictions[step].given
+
+    def _asked(self) -> bool:
+        """Ask the question of the step, once and before it has run; False if the person wants to look again."""
+        step = self.course.lab.open_step if self.course.lab else None
+        if not step or not step.ask or not self.scene.question:
+            return True
+        if step.id in self.predictions or step.id in self.picture.seen:
+            return True
+        self.scene.overlay = "question"
+        prediction = asking.ask(step.ask, self.scene.question, self._line, lambda: self.view.draw(self.scene))
+        self.scene.overlay = ""
+        if prediction is None:
+            return False
+        self.predictions[step.id] = prediction
+        self._predict(step.id)
+        return True
+
+    # Ways out
+
+    def go(self, stop: Stop, why: str) -> None:
+        """Leave for another step; its exercise begins anew."""
+        words = {"back": "Back to", "again": "Again:", "jump": "Now:"}[why]
+        self.scene.message = f"{words} step {stop.number}, {stop.outline.title}: its exercise runs on fresh state."
+        self.view.draw(self.scene)
+        self.head_for(stop, why)
+        self._leave(why)
+
+    def head_for(self, stop: Stop, why: str, phase: Phase = "before") -> None:
+        """Pause next at this step, whose exercise is to begin."""
+        self.destination, self.course.attempt_why = stop, why
+        self.goal = Goal(stop.id, phase, quiet=True)
+
+    def _quit(self) -> NoReturn:
+        self.quits = True
+        self._leave("quit")
+
+    def _leave(self, why: str) -> NoReturn:
+        self._left = why
+        self._autoplay = None
+        if self.course.lab:
+            self.course.abandon()
+        raise Abandoned
+
+    # The terminal
+
+    def hung_up(self, number: int, frame: FrameType | None) -> None:
+        """SIGHUP: end as by q, at the next pause if none is now."""
+        del number, frame
+        self.gone = True
+        if self._waits:
+            raise Hangup
+
+    def finale(self) -> None:
+        """Pause when all exercises have ended; Abandoned if the person goes back from there, or quits."""
+        self.goal = None
+        self.picture.forget_step()
+        self.scene.message = self._last_words() or self.scene.message
+        self.pause("end")
+
+    def _last_words(self) -> str:
+        return " ".join(part for part in ("This is the end.", score(self.results, self.course.student)) if part)
+
+    def ended(self, reason: str, steps: list[Stop]) -> None:
+        """An exercise has ended; ``reason`` says why it did not get to the last of its steps."""
+        missed = [stop for stop in steps if stop.id not in self.picture.seen]
+        self.unreachable |= {stop.id for stop in missed}
+        if self._quiet:
+            self.goal = None  # the step that was wanted is not reached
+        if missed and reason:
+            self.scene.message = f"{steps[0].exercise_title} {reason}"
+
+
+class Quiz(Control):
+    """Only the questions, as a test: nothing is shown before the answer, and nothing is done twice."""
+
+    def _at(self, step: str, phase: Phase, failed: bool = False) -> None:
+        del failed
+        self.scene.quiz = True
+        if phase == "before":
+            self._predict(step)
+        if self.gone:
+            self._quit()
+        if self.scene.question is None or step in self.known:
+            return
+        if phase == "before":
+            self.course.emit("stage", what="pause", step=step, phase=phase, seconds=0)
+            self.view.draw(self.scene)
+            if not self._asked():
+                self._quit()
+        else:
+            self.pause(phase)
+
+    def _obeyed(self, key: str) -> bool:
+        if ACTIONS.get(key) in ("back", "again", "run on", "jump", "search", "shell", "changes", "autoplay"):
+            self.scene.message = "Not in a quiz: n goes on, w says why it is so, q quits."
+            return False
+        return super()._obeyed(key)
+
+
+def score(results: dict[str, bool | None], student: str | None) -> str:
+    """How many predictions were right, as a sentence; "" if there was none."""
+    if not results:
+        return ""
+    right, skipped = (sum(result is wanted for result in results.values()) for wanted in (True, None))
+    passed = f", {skipped} skipped" if skipped else ""
+    return f"{student + ': ' if student else ''}{right} of {len(results)} predictions right{passed}."

@@ -1,0 +1,112 @@
+"""The walk: pytest's loop over the exercises, which on the stage goes back, again and elsewhere.
+
+Each exercise runs through pytest's own protocol, as often as the person at the terminal wants it, each time with fresh
+fixtures.  Its reports are kept and given out once, at the end: those of the last time that it ran to its end.
+"""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from runtime.lab.course import Abandoned
+from runtime.lab.stage.control import Control
+
+NOT_TO_THE_END = {"skipped": "cannot be shown here", "failed": "failed"}
+
+
+class Walk:
+    """A pytest plugin in the place of pytest's own loop; ``start`` is the exercise to begin with."""
+
+    def __init__(self, control: Control, start: int = 0) -> None:
+        self._control, self._start = control, start
+        self._ran: list[pytest.TestReport] = []
+        self._kept: dict[int, list[pytest.TestReport]] = {}
+
+    def loop(self, session: pytest.Session) -> bool:
+        """Walk through the exercises; the same checks before and after as in pytest's own loop."""
+        if session.testsfailed and not session.config.option.continue_on_collection_errors:
+            word = "error" if session.testsfailed == 1 else "errors"
+            raise session.Interrupted(f"{session.testsfailed} {word} during collection")
+        session.config.pluginmanager.register(self)
+        try:
+            with self._on_stage():
+                self._walk(session.items, session.config.getvalue("maxfail"))
+        finally:
+            if self._control.gone:
+                _write_to_nobody()
+            self._give_out(session.items)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        """Run one exercise, and keep its reports."""
+        self._ran = runtestprotocol(item, log=False, nextitem=nextitem)
+        return True
+
+    @contextmanager
+    def _on_stage(self) -> Iterator[None]:
+        before = signal.signal(signal.SIGHUP, self._control.hung_up)
+        self._control.course.listeners.append(self._control.on_event)
+        self._control.view.open()
+        try:
+            yield
+        finally:
+            self._control.view.close()
+            self._control.course.listeners.remove(self._control.on_event)
+            signal.signal(signal.SIGHUP, before)
+
+    def _walk(self, items: Sequence[pytest.Item], most_failures: int) -> None:
+        place = self._start
+        while not self._control.quits:
+            if place < len(items):
+                self._run(items[place], place)
+            elif self._is_over():
+                return
+            if destination := self._control.destination:
+                place, self._control.destination = destination.exercise, None
+            elif most_failures and self._failures() >= most_failures:
+                return
+            else:
+                place += 1
+
+    def _run(self, item: pytest.Item, place: int) -> None:
+        control = self._control
+        control.destination = None
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        if control.destination is None and not control.quits:
+            self._kept[place] = self._ran
+            outcome = next((report.outcome for report in self._ran if report.outcome != "passed"), "passed")
+            control.ended(NOT_TO_THE_END.get(outcome, ""), control.itinerary.of_exercise(place))
+
+    def _is_over(self) -> bool:
+        """The end of the walk; False if the person goes back from there."""
+        try:
+            self._control.finale()
+        except Abandoned:
+            return self._control.quits
+        return True
+
+    def _failures(self) -> int:
+        return sum(any(report.failed for report in reports) for reports in self._kept.values())
+
+    def _give_out(self, items: Sequence[pytest.Item]) -> None:
+        for place, reports in sorted(self._kept.items()):
+            item = items[place]
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            for report in reports:
+                item.ihook.pytest_runtest_logreport(report=report)
+            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+
+def _write_to_nobody() -> None:
+    """The terminal is gone: what pytest still prints must not fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for standard in (1, 2):
+        os.dup2(null, standard)
+    os.close(null)

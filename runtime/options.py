@@ -1,0 +1,126 @@
+"""The options of a person who walks through the labs: what they are called, and what does not go together.
+
+Any host can import this, with nothing but pytest.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runtime import target
+
+WALKS = ("step", "quiz")
+
+
+def add(group: pytest.OptionGroup) -> None:
+    """Add the options to pytest's help."""
+    group.addoption(
+        "--lab",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this lab, by the topic in its file name, such as uts; may be given again, or as uts,pid",
+    )
+    group.addoption(
+        "--step",
+        action="store_const",
+        const="screen",
+        help="walk through the labs in this terminal: a pause before and after each step, and keys to go on, back, "
+        "anywhere, or into a shell; ? shows them",
+    )
+    group.addoption(
+        "--step=plain",
+        action="store_const",
+        const="plain",
+        dest="step",
+        help="the same in lines of text, for screen readers and simple terminals; type a key and Enter",
+    )
+    group.addoption(
+        "--resume",
+        action="store_true",
+        help="with --step or --quiz: go on where the last one in this report directory stopped, also if it was killed",
+    )
+    group.addoption(
+        "--autoplay",
+        type=_positive,
+        metavar="SECONDS",
+        help="with --step: go on by itself, with this pause before and after each step; any key stops it",
+    )
+    group.addoption(
+        "--type-speed",
+        type=_positive,
+        metavar="N",
+        help="with --step: show commands as they are typed, N characters a second (a person types 5 to 15)",
+    )
+    group.addoption(
+        "--student",
+        metavar="NAME",
+        help="who predicts: the name goes into the record, and so into grades and class tables",
+    )
+    group.addoption(
+        "--quiz",
+        action="store_true",
+        help="only the questions of the labs, as a test: you answer, then you see what the kernel does; "
+        "a wrong or empty answer never fails the run",
+    )
+    group.addoption(
+        "--answers",
+        metavar="FILE.yaml",
+        help="predictions from a file instead of a person, a line for each step, such as "
+        "uts/test_rename_stays_inside/2: the old one",
+    )
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{text} is not above 0")
+    return number
+
+
+def mode(config: pytest.Config) -> str | None:
+    """What a person does: "step", "quiz", or None if nobody is asked."""
+    return next((name for name in reversed(WALKS) if config.getoption(name)), None)
+
+
+def is_walk(config: pytest.Config) -> bool:
+    """Whether somebody sits at the terminal: a quiz that a file answers needs nobody."""
+    return bool(config.getoption("step") or (config.getoption("quiz") and not config.getoption("answers")))
+
+
+def wanted_labs(config: pytest.Config) -> set[str]:
+    """The names that --lab gives; none if all labs are wanted."""
+    return {name for given in config.getoption("lab") for name in given.split(",") if name}
+
+
+def check(config: pytest.Config) -> None:
+    """UsageError, in one sentence, if the options do not go together or cannot be had here."""
+    if not target.is_quiet(config) and (problem := _problem(config)):
+        raise pytest.UsageError(problem)
+
+
+def _problem(config: pytest.Config) -> str:
+    option = config.option
+    name = "--step" if option.step else "--quiz"
+    known = sorted(target.lab_name(file) for file in target.LABS.glob("test_*.py"))
+    if unknown := wanted_labs(config) - set(known):
+        return f"--lab {', '.join(sorted(unknown))}: there is no such lab; there are {', '.join(known)}"
+    if option.answers and not Path(config.invocation_params.dir, option.answers).is_file():
+        return f"--answers {option.answers}: there is no such file; give a YAML file with a line for each step"
+    if not is_walk(config):
+        lonely = [word for word in ("resume", "autoplay", "type_speed") if getattr(option, word)]
+        return f"--{lonely[0].replace('_', '-')} belongs to a walkthrough: give --step too" if lonely else ""
+    if not target.is_lab_run(config):
+        return f"{name} walks through labs and nothing else: give paths under labs/, or none"
+    if getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no":
+        return f"{name} shows one run in one terminal: leave -n out"
+    if not config.pluginmanager.hasplugin("terminal"):
+        return f"{name} needs pytest's terminal: leave -p no:terminal out"
+    if option.usepdb or option.trace:
+        return f"{name} and --pdb both want the terminal: leave one out"
+    if not os.isatty(1):
+        return (
+            f"{name} needs a terminal to show things and read keys: start it in one (ssh -t, docker run -it), no pipe"
+        )
+    return ""

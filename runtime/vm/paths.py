@@ -1,0 +1,64 @@
+"""The names of the host's paths inside the VM.
+
+The guest holds a mirror of what a run needs of the host: ``/home/ann/unshared/labs`` is
+``/srv/unshared/home/ann/unshared/labs`` there, and ``C:\\unshared\\labs`` is ``/srv/unshared/C/unshared/labs``.  So one
+rule maps the checkout, the working directory and everything that options name, and relative paths stay true.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePath, PurePosixPath
+
+MIRROR = PurePosixPath("/srv/unshared")
+_DEVICES = ("/dev", "/proc")
+_ATTACHED = re.compile(r"(-[A-Za-z]|-{0,2}[\w.-]+=)(.*)", re.DOTALL)  # -c/a.ini, --junitxml=/a.xml, cache_dir=/a
+
+
+def inside(path: PurePath) -> PurePosixPath:
+    """The name in the guest of an absolute path of the host; a drive or a share becomes a directory."""
+    if is_device(path):
+        return PurePosixPath(path)
+    drive = re.split(r"[:\\/]+", path.drive.upper() if path.drive.endswith(":") else path.drive)
+    return MIRROR.joinpath(*filter(None, drive), *path.parts[1:])
+
+
+def is_device(path: PurePath) -> bool:
+    """Whether the path is the kernel's, so that it is no file to carry about: /dev/null is one everywhere."""
+    return any(path.is_relative_to(devices) for devices in _DEVICES)
+
+
+def arguments(
+    given: Iterable[str], flavour: type[PurePath] = PurePath, is_path: Callable[[PurePath], bool] = lambda path: False
+) -> list[str]:
+    """A command line as it is typed in the guest: absolute paths mapped, and ``\\`` made ``/`` in names of files.
+
+    ``flavour`` is how the host writes paths; ``is_path`` says whether the host has such a relative path.
+    """
+    return [_argument(text, flavour, is_path) for text in given]
+
+
+def _argument(text: str, flavour: type[PurePath], is_path: Callable[[PurePath], bool]) -> str:
+    if (attached := _ATTACHED.fullmatch(text)) and not flavour(text).is_absolute():
+        option, value = attached.groups()
+        if (mapped := _value(value, flavour, is_path)) != value:
+            return option + mapped
+    return _value(text, flavour, is_path)
+
+
+def _value(text: str, flavour: type[PurePath], is_path: Callable[[PurePath], bool]) -> str:
+    name, colons, rest = text.partition("::")
+    path = flavour(name)
+    if path.is_absolute():
+        return f"{inside(path)}{colons}{rest}"
+    if "\\" in name and path.as_posix() != name and is_path(path):
+        return f"{path.as_posix()}{colons}{rest}"
+    return text
+
+
+def named(values: Iterable[object]) -> Iterator[str]:
+    """The texts among the values of pytest's options that may name a file, those in lists and after ``=`` included."""
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from named(value)
+        elif isinstance(value, str | PurePath) and "\n" not in str(value) and len(str(value)) < 1000:
+            yield from filter(None, {str(value), str(value).partition("=")[2]})

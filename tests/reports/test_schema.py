@@ -1,0 +1,80 @@
+"""docs/record.schema.json says exactly what a run writes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from reports.reading import VERSION
+from tests.conftest import LabsRun, events_of
+from tests.reports.conftest import REAL
+
+DOCS = Path(__file__).parents[2] / "docs"
+SCHEMA = json.loads((DOCS / "record.schema.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+def wrong(event: dict[str, Any]) -> list[str]:
+    return [f"{error.json_path}: {error.message[:200]}" for error in VALIDATOR.iter_errors(event)]
+
+
+def samples() -> list[dict[str, Any]]:
+    """One event of each kind of a real run."""
+    return list({event["event"]: event for event in events_of(REAL)}.values())
+
+
+def objects(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each part of the schema that describes an object, with its path."""
+    if isinstance(schema, dict):
+        if "properties" in schema and "if" not in path:
+            yield path, schema
+        for key, part in schema.items():
+            yield from objects(part, f"{path}/{key}")
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert SCHEMA["properties"]["v"]["const"] == VERSION
+
+
+def test_every_event_of_a_real_run_fits(labs_run: LabsRun) -> None:
+    assert [(event["event"], event["t"], found) for event in labs_run.events if (found := wrong(event))] == []
+
+
+def test_every_event_of_the_record_in_the_tests_fits() -> None:
+    assert [(event["event"], event["t"], found) for event in events_of(REAL) if (found := wrong(event))] == []
+
+
+@pytest.mark.parametrize("event", samples(), ids=lambda event: event["event"])
+def test_an_unknown_key_a_missing_one_and_one_of_another_type_are_caught(event: dict[str, Any]) -> None:
+    assert wrong(event) == []
+    assert wrong({**event, "colour": "red"})
+    for key in SCHEMA["$defs"][event["event"]]["required"]:
+        assert wrong({name: value for name, value in event.items() if name != key}), key
+        assert wrong({**event, key: {"no": "such type"}}), key
+
+
+def test_an_unknown_event_and_a_later_version_are_caught() -> None:
+    assert wrong({"v": 1, "t": 0.1, "event": "weather"})
+    assert wrong({"v": VERSION + 1, "t": 0.1, "event": "end", "exitstatus": 0})
+
+
+def test_an_unknown_key_deep_inside_is_caught() -> None:
+    lab = next(event for event in samples() if event["event"] == "lab")
+    assert wrong({**lab, "claims": [{**lab["claims"][0], "colour": "red"}]})
+
+
+def test_every_key_is_described() -> None:
+    for path, part in objects(SCHEMA):
+        for name, about in part["properties"].items():
+            described = {**SCHEMA["$defs"].get(about.get("$ref", "").rpartition("/")[2], {}), **about}
+            assert described.get("description") or "const" in about, f"{path}/properties/{name}"
+
+
+def test_the_page_about_the_record_names_every_event() -> None:
+    page = (DOCS / "record.md").read_text()
+    assert [kind for kind in SCHEMA["properties"]["event"]["enum"] if f"`{kind}`" not in page] == []
