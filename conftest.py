@@ -19,7 +19,7 @@ from runtime.vm.request import Request
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     invocation = pluginmanager.getplugin("pytestconfig").invocation_params
-    if trouble := target.missing_plugin(invocation.args):
+    if trouble := target.missing_plugin(invocation.args) or options.without_a_terminal(invocation.args):
         raise pytest.UsageError(trouble)
     group = parser.getgroup("unshared", "container labs")
     group.addoption(
@@ -58,6 +58,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         chosen = target.decide(config.getoption("--target") or config.getini("target"), os.environ)
         target.prepare_report_directory(target.report_directory(config))
         config.stash[target.CHOSEN] = chosen
+        if chosen.name != "here":  # whoever runs there gets the terminal, stdin included
+            config.pluginmanager.getplugin("capturemanager").suspend_global_capture(in_=True)
         if chosen.machine:
             return run_in_vm(config, chosen, chosen.machine)
         return run_in_sandbox(config, chosen) if chosen.name == "sandbox" else None

@@ -145,5 +145,6 @@ def single_file(config: pytest.Config) -> bool:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if COURSE in config.stash:
+        course = config.stash[COURSE]
         report = target.shown_report(config.stash[REPORT], os.environ) if REPORT in config.stash else None
-        summarize(terminalreporter, record.files(config.stash[COURSE].directory), report)
+        summarize(terminalreporter, record.files(course.directory), report, course.student)

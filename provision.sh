@@ -16,7 +16,7 @@ cd "$(dirname "$0")"
 # program -> Debian package that has it
 lab_programs=(python3:python3 gcc:gcc ip:iproute2 unshare:util-linux setpriv:util-linux ping:iputils-ping hostname:hostname
     ps:procps pstree:psmisc strace:strace sudo:sudo newuidmap:uidmap busybox:busybox nft:nftables unionfs:unionfs-fuse mergerfs:mergerfs)
-test_programs=(git:git chromium:chromium chromedriver:chromium-driver shellcheck:shellcheck tmux:tmux)
+test_programs=(git:git chromium:chromium chromedriver:chromium-driver shellcheck:shellcheck tmux:tmux pdftotext:poppler-utils)
 vm_programs=(dockerd:docker.io apparmor_parser:apparmor)  # Docker wants the parser where AppArmor is on
 # packages that bring no program: what is asked of dpkg instead
 lab_packages=(python3-venv libc6-dev)

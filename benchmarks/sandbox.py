@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.paired import compare, report
-from runtime.lab import sandbox, target
+from runtime import target
+from runtime.lab import sandbox
 
 
 def main() -> int:

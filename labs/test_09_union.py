@@ -10,6 +10,7 @@ comes to aufs at the end. Names are those of the notes: Branch-0 is the top bran
 """
 
 import errno
+import hashlib
 import json
 import mmap
 import os
@@ -785,6 +786,150 @@ def test_change_below(lab: Lab) -> None:
         assert sources(first)["sneaky.txt"] == 1
 
 
+def test_image_layers(lab: Lab) -> None:
+    """An image is a list of layers. What is each of them called?
+
+    A layer is a tar archive of the files that it adds. It has two names: its diff id says what is in it, its chain id
+    also says what lies below. Here two small images are written as the image specification of OCI asks, with tar and
+    sha256sum alone. No engine is needed for that.
+    """
+    first = lab.window("first")
+
+    with lab.step(
+        "Pack the layers",
+        "A layer with one file is packed by tar, and sha256sum computes its digest. Then the file is touched, which "
+        "gives it another time, and the layer is packed again. At last both is done with the times set to 0.",
+        why="The digest of the archive is the diff id of the layer. tar writes time, owner and mode of each file "
+        "into the archive, so these count as much as the content. Whoever wants the same image from the same "
+        "files (a reproducible build) has to fix them all, and the order of the files too.",
+        hint="What does `tar -tv` show besides the names?",
+        watch=[first],
+        ask=Choice("The file is touched, its content stays. Is the digest of the packed layer the same?", "yes", "no"),
+    ) as step:
+        first.run("mkdir debian ubuntu added && echo Debian > debian/name && echo Ubuntu > ubuntu/name")
+        first.run("echo hello > added/greeting")
+        packed = first.run("tar -c -C added . | sha256sum")
+        first.run("touch -d 2001-01-01 added/greeting")
+        touched = first.run("tar -c -C added . | sha256sum")
+        step.answer("yes" if packed == touched else "no")
+        assert packed != touched
+        fixed = [pack(first, "added")]
+        first.run("touch -d 2011-11-11 added/greeting")
+        fixed.append(pack(first, "added"))
+        assert fixed[0] == fixed[1]
+        base, other, added = pack(first, "debian"), pack(first, "ubuntu"), fixed[0]
+        assert len({base, other, added}) == 3
+
+    blobs = [image(lab.directory / f"{below}.tar", lab.directory / "added.tar") for below in ("debian", "ubuntu")]
+    configs = [f"/proc/PID/cwd/images/blobs/sha256/{digest(config)}" for config, _ in blobs]
+
+    with lab.step(
+        "Write two images that share a layer",
+        "The first image is `added` on top of `debian`, the second is `added` on top of `ubuntu`. All parts lie in one "
+        "directory, blobs/sha256, each under its own digest: the layers, and for each image a configuration and a "
+        "manifest. The file index.json names the two manifests.",
+        why="What is named by its digest needs to be there only once, however many images use it, and whoever fetches "
+        "it can check it. Engines and registries do the same (OCI image specification, image-layout.md).",
+        hint="Two images, each with two layers. One layer is in both.",
+        watch=[first],
+        files=[*configs, "/proc/PID/cwd/images"],
+        ask=Number("How many layers lie in blobs/sha256?"),
+    ) as step:
+        first.run("mkdir -p images/blobs/sha256")
+        first.run(
+            "for l in debian ubuntu added; do cp $l.tar images/blobs/sha256/$(sha256sum $l.tar | cut -c-64); done"
+        )
+        write_layout(lab.directory / "images", blobs)
+        sums = first.run("(cd images/blobs/sha256 && sha256sum *)").splitlines()
+        layers = [name for name, below in (line.split() for line in sums) if name in (base, other, added)]
+        step.answer(len(layers))
+        assert sorted(layers) == sorted([base, other, added])
+        assert len(sums) == 7
+        assert all(name == below for name, below in (line.split() for line in sums))
+
+    with lab.step(
+        "The same layer in another place",
+        "A layer alone does not say what the container will see: that depends on the layers below. So each layer of an "
+        "image also has a chain id, which is the digest of a line: the chain id below, a blank, and the diff id. For "
+        "the lowest layer it is the diff id itself. Docker keeps a directory for each chain id, layerdb/sha256/CHAIN, "
+        "with the files diff and parent. The window does the same by hand.",
+        why="chain(1) = diff(1), chain(n) = sha256(chain(n-1) + ' ' + diff(n)); see config.md of the OCI image "
+        'specification, section "Layer ChainID". The report computes the chain ids from the configurations once '
+        "more, and compares them with the names of the directories.",
+        hint="The chain id is made of two names. Is the first of them the same in both images?",
+        watch=[first],
+        files=[*configs, "/proc/PID/cwd/layerdb/sha256"],
+        ask=Choice("`added` is in both images. Is its chain id the same in both?", "the same", "different"),
+    ) as step:
+        chains = []
+        for below in (base, other):
+            line = f"sha256:{below} sha256:{added}"
+            chains.append(first.run(f"echo -n '{line}' | sha256sum").split()[0])
+            keep_layer(first, chain=below, diff=below)
+            keep_layer(first, chain=chains[-1], diff=added, parent=below)
+        step.answer("the same" if chains[0] == chains[1] else "different")
+        assert chains[0] != chains[1]
+        assert first.run("cat layerdb/sha256/*/diff").count(added) == 2
+        assert sorted(first.run("ls layerdb/sha256").split()) == sorted([base, other, *chains])
+
+
+@needs("docker", "Docker engine")
+def test_image_layers_of_docker(lab: Lab) -> None:
+    """How Docker keeps the layers of an image.
+
+    The directory image/overlay2 of Docker holds what Docker knows of its images: imagedb the configurations, layerdb a
+    directory for each chain id.
+    """
+    if not lab.facts.vm:
+        lab.unsupported("an image would change this machine", "run it in the VM (vagrant up), with Docker installed")
+    first = lab.window("first")
+    root = first.run("docker info --format '{{.DockerRootDir}}/image/{{.Driver}}'")
+    if not Path(root, "layerdb").is_dir():
+        lab.unsupported(
+            "this engine keeps its images in containerd, not in layerdb",
+            'write {"features": {"containerd-snapshotter": false}} into /etc/docker/daemon.json and restart docker',
+        )
+    first.run("mkdir base && echo one > base/one && echo two > two")
+    first.run("tar -c -C base . | docker import - unshared-layers:1")
+    container = first.run("docker create unshared-layers:1 /none")
+    first.run(f"docker cp two {container}:/two && docker commit {container} unshared-layers:2 && docker rm {container}")
+    shape = "docker image inspect --format"
+    identity = first.run(f"{shape} '{{{{.Id}}}}' unshared-layers:2").removeprefix("sha256:")
+    first.run(f"cd {root}")
+
+    with lab.step(
+        "Find the layer by its chain id",
+        "An image was imported, a file was copied into a container of it, and the container was committed. The second "
+        "image has one layer more. Its chain id is computed as before, and names a directory of layerdb.",
+        why="diff holds the diff id, parent the chain id below, cache-id the name of the directory in "
+        "/var/lib/docker/overlay2 in which the files are (layer/filestore.go of moby).",
+        hint="A commit adds what is in the directory of the container that can be written to.",
+        watch=[first],
+        files=[f"/proc/PID/cwd/imagedb/content/sha256/{identity}", "/proc/PID/cwd/layerdb/sha256"],
+        ask=Number("How many layers has the committed image?"),
+    ) as step:
+        diffs = first.run(f"{shape} '{{{{range .RootFS.Layers}}}}{{{{.}}}} {{{{end}}}}' unshared-layers:2").split()
+        step.answer(len(diffs))
+        assert len(diffs) == 2
+        chain = first.run(f"echo -n '{diffs[0]} {diffs[1]}' | sha256sum").split()[0]
+        assert first.run(f"cat layerdb/sha256/{chain}/diff") == diffs[1]
+        assert first.run(f"cat layerdb/sha256/{chain}/parent") == diffs[0]
+        cache = first.run(f"cat layerdb/sha256/{chain}/cache-id")
+        assert first.run(f"cat {root}/../../overlay2/{cache}/diff/two") == "two"
+
+    with lab.step(
+        "Remove the upper image",
+        "The committed image is removed. The imported one stays, and with it the layer that both had.",
+        why="A layer stays as long as any image or container uses it.",
+        watch=[first],
+        files=[f"/proc/PID/cwd/imagedb/content/sha256/{identity}", "/proc/PID/cwd/layerdb/sha256"],
+    ):
+        first.run("docker rmi unshared-layers:2")
+        assert first.run(f"ls layerdb/sha256/{chain}").status != 0
+        assert first.run(f"cat layerdb/sha256/{diffs[0].removeprefix('sha256:')}/diff") == diffs[0]
+        first.run("docker rmi unshared-layers:1")
+
+
 @needs("root", "unionfs")
 def test_unionfs_fuse(lab: Lab) -> None:
     """unionfs-fuse: branches as in the notes, without aufs.
@@ -1221,6 +1366,55 @@ def contradictions(window: Window) -> list[str]:
     """Where the computed union and the mounted one differ."""
     rules = unions.rules_of(union_of(window))
     return unions.contradictions(f"/proc/{window.pid}/cwd/MountPoint", branches_of(window), rules)
+
+
+def pack(window: Window, layer: str) -> str:
+    """Pack a directory as LAYER.tar, with nothing in it that differs from time to time; the digest of the archive."""
+    window.run(f"tar -c --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C {layer} . > {layer}.tar")
+    return window.run(f"sha256sum {layer}.tar").split()[0]
+
+
+def digest(blob: bytes) -> str:
+    return hashlib.sha256(blob).hexdigest()
+
+
+def image(*layers: Path) -> tuple[bytes, bytes]:
+    """(configuration, manifest) of an image with these layers, the lowest first: OCI image specification."""
+    history = [{"created_by": f"ADD {layer.stem} in /"} for layer in layers]
+    history.insert(1, {"created_by": "ENV GREETING=hello", "empty_layer": True})
+    about = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Env": ["GREETING=hello"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest(layer.read_bytes())}" for layer in layers]},
+        "history": history,
+    }
+    config = json.dumps(about).encode()
+    parts = [described(layer.read_bytes(), "layer.v1.tar") for layer in layers]
+    manifest = {"schemaVersion": 2, "config": described(config, "config.v1+json"), "layers": parts}
+    return config, json.dumps(manifest).encode()
+
+
+def described(blob: bytes, kind: str) -> dict[str, Any]:
+    """What names a blob in a manifest or an index."""
+    return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest(blob)}", "size": len(blob)}
+
+
+def write_layout(folder: Path, images: list[tuple[bytes, bytes]]) -> None:
+    """Write configurations and manifests into an image layout that holds the layers already."""
+    for blob in (blob for parts in images for blob in parts):
+        (folder / "blobs" / "sha256" / digest(blob)).write_bytes(blob)
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    index = {"schemaVersion": 2, "manifests": [described(manifest, "manifest.v1+json") for _, manifest in images]}
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def keep_layer(window: Window, chain: str, diff: str, parent: str = "") -> None:
+    """What Docker writes down of a layer: layerdb/sha256/CHAIN with the files diff and parent."""
+    place = f"layerdb/sha256/{chain}"
+    window.run(f"mkdir -p {place} && echo -n sha256:{diff} > {place}/diff")
+    if parent:
+        window.run(f"echo -n sha256:{parent} > {place}/parent")
 
 
 def listing(window: Window, name: str) -> dict[str, Any]:

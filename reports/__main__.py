@@ -15,6 +15,11 @@ COMMANDS = {
     "render": "reports.commands.render",
     "compare": "reports.commands.compare",
     "class": "reports.commands.classroom",
+    "merge": "reports.commands.merge",
+    "grade": "reports.commands.grade",
+    "handout": "reports.commands.handout",
+    "pdf": "reports.commands.pdf",
+    "cast": "reports.commands.cast",
 }
 """The modules by the words of the command line, in the order of the help."""
 

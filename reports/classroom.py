@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from statistics import median
+from urllib.parse import quote
 
 from reports.model import Exercise, Lab, Move, Prediction, Question, Run, Step
+from reports.reading import read
 from reports.text import value_text
 
 SLOW_FACTOR, SLOW_SECONDS = 3, 60.0
@@ -68,6 +72,20 @@ class Student:
     def lab(self, name: str) -> list[Step]:
         """The steps of one lab that the student came to."""
         return [step for step in self.steps.values() if step.lab == name]
+
+
+def gather(records: Sequence[Path], page: Path = Path()) -> list[Student]:
+    """The students of the records; those of one name are one student. `page` is where the links to theirs begin."""
+    students: dict[str, Student] = {}
+    for record in records:
+        run = read([record])
+        file = record.name.partition(".")[0]
+        name = run.student or (record.resolve().parent.name if file == "record" else file)
+        student = students.setdefault(name, Student(name))
+        student.runs.append(run)
+        if (record.parent / "index.html").is_file():
+            student.page = quote(os.path.relpath(record.parent / "index.html", page.parent))
+    return list(students.values())
 
 
 def was_asked(made: Prediction | None) -> bool:

@@ -119,6 +119,10 @@ class Comparison:
         found = [row for row in self.claims if row.difference]
         return sorted(found, key=lambda row: (row.difference != "verdict", _severity(row)))
 
+    def stands_out(self, row: StepRow) -> bool:
+        """Whether a step differs itself, or a claim of it."""
+        return row.differs or any(claim.step is row for claim in self.differing)
+
     @cached_property
     def same(self) -> list[ClaimRow]:
         """The claims for which all runs that have the lab agree."""

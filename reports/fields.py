@@ -38,6 +38,10 @@ class Fields:
         value = self._values.get(key)
         return [str(item) for item in value] if isinstance(value, list) else []
 
+    def each(self, key: str) -> list[object]:
+        value = self._values.get(key)
+        return list(value) if isinstance(value, list) else []
+
     def whole(self, key: str, default: int = 0) -> int:
         value = self._values.get(key)
         return int(value) if isinstance(value, int) else default

@@ -62,6 +62,7 @@ def content(run: Run, stories: Sequence[LabStory], to: Address) -> dict[str, obj
     return {
         "run": run, "stories": stories, "verdicts": VERDICTS, "to": to, "claims_of": claims_of,
         "failures": _failures(stories), "claims": rows,
+        "answers": {story.name: _answers(story) for story in stories},
         "counts": {verdict: numbers[verdict] for verdict in VERDICTS if numbers[verdict]},
     }  # fmt: skip
 
@@ -69,6 +70,13 @@ def content(run: Run, stories: Sequence[LabStory], to: Address) -> dict[str, obj
 def claims_of(story: LabStory, verdict: str) -> str:
     """The address of the claims of a lab with that verdict, in the table: without script, of the first of them."""
     return f"#/claims?verdict={verdict}&lab={quote(story.name)}"
+
+
+def _answers(story: LabStory) -> tuple[int, int]:
+    """How many predictions of a lab were right, of how many that somebody made."""
+    made = [pane.step.prediction for pane in story.panes if pane.step and pane.step.prediction]
+    judged = [prediction.correct for prediction in made if prediction.correct is not None]
+    return sum(judged), len(judged)
 
 
 def _failures(stories: Sequence[LabStory]) -> list[Failure]:

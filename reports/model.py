@@ -214,12 +214,14 @@ class Exercise:
 
 @dataclass(frozen=True)
 class PlannedExercise:
-    """An exercise that the lab holds, whether it ran or not."""
+    """An exercise that the lab holds, whether it ran or not; by step its `points`, and whether it `asks` something."""
 
     name: str
     title: str
     steps: list[str]
     claims: list[str]
+    points: list[float] = field(default_factory=list)
+    asks: list[bool] = field(default_factory=list)
 
 
 @dataclass

@@ -28,7 +28,7 @@ _TOKEN = re.compile(
     |(?P<word>[^\W\d]+|.)""",
     re.VERBOSE,
 )
-_NOISE = {"space", "link", "mac", "local", "date", "clock", "address", "name", "decimal"}
+_NOISE = {"space", "mac", "local", "date", "clock", "address", "name", "decimal"}
 
 _TALKS_OF_PIDS = re.compile(
     r"/proc/(\d+)|\((\d+)\)|^\[\d+\] (\d+)$|(?:--target|-t|-p|--pid|Process|pid)[ =]*(\d+)"
@@ -67,9 +67,11 @@ class Noise:
         return sorted(lines, key=lambda line: [kind or token for token, kind in self.parts(line, least)])
 
     def _kind(self, found: re.Match[str], least: float) -> str:
+        token = found.group()
+        if found.lastgroup == "link":
+            return token.partition(":")[0]
         if found.lastgroup != "number":
             return found.lastgroup if found.lastgroup in _NOISE else ""
-        token = found.group()
         value = abs(int(token)) if len(token) < 20 else 0
         random = 10**8 <= value < 2**33 and value % 4096  # a key, an inode, seconds since 1970; no size of memory
         return "number" if token in self.pids or value >= least or random else ""

@@ -6,9 +6,13 @@ A line in the middle that is no JSON object is not: somebody changed the file, a
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Iterator, Sequence
+import lzma
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from io import BufferedIOBase
 from pathlib import Path
 
 from reports import ReportError
@@ -51,11 +55,7 @@ def read(records: Sequence[Path]) -> Run:
 
 
 def _events(path: Path, run: Run) -> Iterator[Fields]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ReportError(f"{path}: {error.strerror}; give the record of a run (record.jsonl).") from None
-    lines = content.split(b"\n")
+    lines = content(path).split(b"\n")
     last = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -68,6 +68,21 @@ def _events(path: Path, run: Run) -> Iterator[Fields]:
             run.torn = True
         else:
             raise ReportError(f"{where}: no JSON object; the record is damaged, run the lab again.")
+
+
+def content(path: Path) -> bytes:
+    """What stands in a record; one that was packed (record.jsonl.gz, record.jsonl.xz) is unpacked."""
+    try:
+        with _OPENERS.get(path.suffix, open)(path, "rb") as file:
+            unpacked: bytes = file.read()
+            return unpacked
+    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
+        raise ReportError(f"{path}: cannot be unpacked ({error}); pack the record again.") from None
+    except OSError as error:
+        raise ReportError(f"{path}: {error.strerror}; give the record of a run (record.jsonl).") from None
+
+
+_OPENERS: dict[str, Callable[..., BufferedIOBase]] = {".gz": gzip.GzipFile, ".xz": lzma.LZMAFile}
 
 
 def _parsed(line: bytes) -> object:
@@ -143,7 +158,14 @@ class _Reader:
         lab.file, lab.order = event.text("file"), event.whole("order")
         lab.title, lab.text = event.text("title"), event.text("text")
         lab.planned = [
-            PlannedExercise(e.text("name"), e.text("title"), e.texts("steps"), e.texts("claims"))
+            PlannedExercise(
+                e.text("name"),
+                e.text("title"),
+                e.texts("steps"),
+                e.texts("claims"),
+                [_points(each) for each in e.each("points")],
+                [each is True for each in e.each("asks")],
+            )
             for e in event.children("exercises")
         ]
         lab.claims = [
@@ -168,7 +190,8 @@ class _Reader:
             title=event.text("title"), text=event.text("text"), hint=event.text("hint"), why=event.text("why"),
             claims=event.texts("claims"), shows=event.texts("shows"), watch=event.texts("watch"),
             ask=_question(event.child("ask")),
-            source=Source(source.text("file"), source.whole("line"), source.text("text")), points=_points(event),
+            source=Source(source.text("file"), source.whole("line"), source.text("text")),
+            points=_points(event.raw("points")),
             start=event.number("t"), end=event.number("t"),
         )  # fmt: skip
         self.steps[step.id] = step
@@ -304,8 +327,7 @@ def _question(raw: Fields) -> Question | None:
     return Question(raw.text("kind"), raw.text("question"), raw.texts("choices"), raw.text("unit"))
 
 
-def _points(event: Fields) -> float:
-    points = event.raw("points")
+def _points(points: object) -> float:
     return float(points) if isinstance(points, int | float) and points >= 0 else 1.0
 
 

@@ -76,7 +76,7 @@ def rows(path: str, value: object) -> Iterator[tuple[str, str]]:
         yield "", value_text(value)
     for name, entry in entries.items():
         if path == "/proc/PID/mountinfo" and isinstance(entry, Mapping):  # every copy of a mount has other numbers
-            entry = {key: part for key, part in entry.items() if key not in ("id", "parent")}
+            entry = {key: part for key, part in entry.items() if key not in ("id", "parent", "point")}
         yield value_text(name, 200), value_text(entry)
 
 

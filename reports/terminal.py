@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 
 import pyte
 import pyte.modes
@@ -122,17 +123,23 @@ class Terminal:
 
     def _changes(self) -> list[Change]:
         """What of the first lines of the step differs from when this was asked before."""
-        old = self._last
-        new = self._last = self._screen.history(self._from, self._from + LINES // 2)
+        shown, screen = self._last, self._screen
+        length = max(0, min(screen.length - self._from, LINES // 2))
+        touched = {number - self._from for number in screen.touch()} | set(range(len(shown), length))
         changes: list[Change] = []
-        for number, line in enumerate(new):
-            if number < len(old) and old[number] == line:
+        for number in sorted(number for number in touched if 0 <= number < length):
+            line = screen.line(self._from + number)
+            if shown[number : number + 1] == [line]:
                 continue
+            shown[number : number + 1] = [line]
             if changes and number == changes[-1].first + len(changes[-1].lines):
                 changes[-1].lines.append(_shorten(line))
             else:
                 changes.append(Change(number, [_shorten(line)]))
-        return changes + ([Change(len(new), [])] if len(old) > len(new) else [])
+        if len(shown) > length:
+            del shown[length:]
+            changes.append(Change(length, []))
+        return changes
 
     def shown(self, earlier: int = 0) -> Shown:
         """What the step has added so far, with up to `earlier` lines from before it."""
@@ -157,28 +164,47 @@ class Terminal:
 
 
 class _Screen(pyte.Screen):
-    """A screen that keeps what scrolls off its top or is cleared, and knows the second screen of editors."""
+    """A screen that keeps what scrolls off its top or is cleared, and knows the second screen of editors. Lines are
+    counted from the first one ever printed."""
 
     def __init__(self, columns: int, rows: int) -> None:
         self.scrolled: list[Line] = []
         self.first: tuple[object, ...] | None = None
+        self._touched: set[int] = set()
         super().__init__(columns, rows)
 
     @property
     def position(self) -> int:
-        """The number of the cursor's line, counted from the first line ever printed."""
+        """The number of the cursor's line."""
         return len(self.scrolled) + self.cursor.y
 
-    def history(self, first: int = 0, end: int | None = None) -> list[Line]:
-        """The lines from number `first` to the last one that holds something, or the cursor; none from `end` on."""
+    @property
+    def length(self) -> int:
+        """The number of lines down to the last one that holds something, or the cursor."""
+        below = (y for y in range(self.lines - 1, self.cursor.y, -1) if self._line(y))
+        return len(self.scrolled) + next(below, self.cursor.y) + 1
+
+    def line(self, number: int) -> Line:
         above = len(self.scrolled)
-        end = above + self.lines if end is None else end
-        rows = [self._line(y) for y in range(max(0, first - above), min(self.lines, end - above))]
-        top = above + self.cursor.y - max(first, above)
-        used = max((y for y, row in enumerate(rows) if row), default=0)
-        return self.scrolled[first:end] + rows[: max(used, top) + 1]
+        return self.scrolled[number] if number < above else self._line(number - above)
+
+    def history(self) -> list[Line]:
+        """All lines."""
+        return [self.line(number) for number in range(self.length)]
+
+    def touch(self) -> set[int]:
+        """The numbers of lines that may have changed since this was asked before."""
+        self._settle()
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def _settle(self) -> None:
+        """Count what was touched by lines, before the screen moves over them."""
+        self._touched |= {len(self.scrolled) + y for y in self.dirty}
+        self.dirty.clear()
 
     def grow(self, columns: int, rows: int) -> None:
+        self._settle()
         for _ in range(self.cursor.y - rows + 1):
             self.scrolled.append(self._line(0))
             self.cursor.y -= 1
@@ -191,8 +217,13 @@ class _Screen(pyte.Screen):
 
     def index(self) -> None:
         if self.cursor.y == self.lines - 1 and self.margins is None and self.first is None:
+            self._settle()
             self.scrolled.append(self._line(0))
-        super().index()
+            super().index()
+            self.dirty.clear()
+            self.dirty.add(self.lines - 1)
+        else:
+            super().index()
 
     def erase_in_display(self, how: int = 0, *args: object, **kwargs: object) -> None:
         whole = how == 2 or (how == 0 and self.cursor.x == self.cursor.y == 0)
@@ -210,6 +241,7 @@ class _Screen(pyte.Screen):
         if kwargs.get("private") and set(modes) & {47, 1047, 1049}:
             if self.first is None:
                 self.first = {y: line.copy() for y, line in self.buffer.items()}, self.cursor.x, self.cursor.y
+                self.dirty.update(range(self.lines))
                 self.buffer.clear()
                 self.cursor.x = self.cursor.y = 0
             return
@@ -221,20 +253,29 @@ class _Screen(pyte.Screen):
                 buffer, self.cursor.x, self.cursor.y = self.first  # type: ignore[assignment]
                 self.buffer.clear()
                 self.buffer.update(buffer)  # type: ignore[call-overload]
+                self.dirty.update(range(self.lines))
                 self.first = None
             return
         super().reset_mode(*modes, **kwargs)
 
     def _keep(self) -> None:
+        self._settle()
         rows = [self._line(y) for y in range(self.lines)]
         used = max((y for y, row in enumerate(rows) if row), default=-1)
         self.scrolled += rows[: used + 1]
 
     def _line(self, y: int) -> Line:
-        row = self.buffer[y]
-        last = max((x for x, cell in row.items() if cell.data.strip() or _look(cell) != PLAIN), default=-1)
-        cells = [row[x] for x in range(last + 1)]
-        return tuple(("".join(cell.data for cell in run), look) for look, run in groupby(cells, _look))
+        row = self.buffer.get(y)
+        if not row:
+            return ()
+        cells = [row[x] for x in range(max(row) + 1)]
+        while cells and not cells[-1].data.strip() and _look(cells[-1]) == PLAIN:
+            cells.pop()
+        runs = [list(run) for _, run in groupby(cells, _ATTRIBUTES)]
+        return tuple(("".join(cell.data for cell in run), _look(run[0])) for run in runs)
+
+
+_ATTRIBUTES = itemgetter(slice(1, None))
 
 
 def _look(cell: pyte.screens.Char) -> Look:

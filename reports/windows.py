@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -133,8 +134,13 @@ class Windows:
 
 def _count_typed(lines: Sequence[str], typed: str) -> int:
     """How many of the lines hold what was typed: it may wrap."""
-    ends = (count for count in range(1, len(lines) + 1) if "".join(lines[:count]).rstrip().endswith(typed))
+    ends = (count for count in range(1, len(lines) + 1) if _dense(lines[:count]).endswith(_dense([typed])))
     return next(ends, 1) if typed and lines else 0
+
+
+def _dense(lines: Sequence[str]) -> str:
+    """Lines without blanks: one at the end of a line is not kept, so a wrap may have swallowed it."""
+    return re.sub(r"\s+", "", "".join(lines))
 
 
 def _lines_typed(events: Sequence[WindowOutput], window: str) -> list[str]:
@@ -158,9 +164,9 @@ def _typed(shown: Shown, lines: Sequence[str]) -> set[int]:
 
 def _ends_with(texts: Sequence[str], first: int, last: int, text: str) -> range | None:
     """The lines up to `last`, none before `first`, that end with `text` when put together; as few as are needed."""
-    joined = texts[last].rstrip()
+    joined, text = _dense([texts[last]]), _dense([text])
     begin = last
     while len(joined) < len(text) and begin > first and text.endswith(joined):
         begin -= 1
-        joined = texts[begin] + joined
+        joined = _dense([texts[begin]]) + joined
     return range(begin, last + 1) if joined.endswith(text) else None

@@ -3,7 +3,10 @@
 Any host can import this, with nothing but pytest.
 """
 
+import argparse
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -73,10 +76,21 @@ def add(group: pytest.OptionGroup) -> None:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
-        raise ValueError(f"{text} is not above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return number
+
+
+def without_a_terminal(arguments: Iterable[str]) -> str | None:
+    """What is wrong with a walk whose command line takes pytest's terminal away, which pytest itself stumbles over."""
+    line = " ".join(arguments)
+    walks = re.search(r"(?:^| )(--step|--quiz)\b", line)
+    gone = re.search(r"(?:^| )-p ?no:terminal(?:reporter)?(?: |$)", line)
+    return f"{walks[1]} needs pytest's terminal: leave -p no:terminal out" if walks and gone else None
 
 
 def mode(config: pytest.Config) -> str | None:
@@ -115,8 +129,6 @@ def _problem(config: pytest.Config) -> str:
         return f"{name} walks through labs and nothing else: give paths under labs/, or none"
     if getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no":
         return f"{name} shows one run in one terminal: leave -n out"
-    if not config.pluginmanager.hasplugin("terminal"):
-        return f"{name} needs pytest's terminal: leave -p no:terminal out"
     if option.usepdb or option.trace:
         return f"{name} and --pdb both want the terminal: leave one out"
     if not os.isatty(1):

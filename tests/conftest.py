@@ -62,7 +62,7 @@ class Checkout:
 
 def copy_project(path: Path) -> None:
     """Copy what runs labs into an empty folder, with no lab in it."""
-    ignored = shutil.ignore_patterns("__pycache__", "site")
+    ignored = shutil.ignore_patterns("__pycache__", "site", "sample")
     for name in ("conftest.py", "lab_hooks.py", "pyproject.toml"):
         shutil.copy(ROOT / name, path)
     for name in ("runtime", "reports"):

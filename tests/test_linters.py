@@ -13,7 +13,7 @@ from tests.conftest import ROOT
     [
         ["ruff", "check", "."],
         ["mypy"],
-        ["shellcheck", "provision.sh", ".ci/run"],
+        ["shellcheck", "provision.sh", ".ci/run", "tests/vm/build-box.sh", "tests/vm/prove.sh"],
     ],
     ids=lambda command: command[0],
 )

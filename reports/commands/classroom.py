@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from gettext import NullTranslations
 from pathlib import Path
-from urllib.parse import quote
 
-from reports.classroom import Classroom, Student
+from reports.classroom import Classroom, Student, gather
 from reports.files import write_file
 from reports.page import environment, inlined, static
 from reports.pseudonyms import censor, pseudonyms
-from reports.reading import read
 
 HELP = "one page for a class: who did what, what was predicted, how long each step took"
 
@@ -60,19 +56,6 @@ def run(options: Namespace) -> int:
     write_file(options.output, page(room))
     print(f"{len(students)} students, {len(room.steps)} steps, {len(room.tallies)} questions: {options.output}")
     return 0
-
-
-def gather(records: Sequence[Path], page: Path = Path()) -> list[Student]:
-    """The students of the records; those of one name are one student. `page` is where links begin."""
-    students: dict[str, Student] = {}
-    for record in records:
-        run = read([record])
-        name = run.student or (record.resolve().parent.name if record.stem == "record" else record.stem)
-        student = students.setdefault(name, Student(name))
-        student.runs.append(run)
-        if (record.parent / "index.html").is_file():
-            student.page = quote(os.path.relpath(record.parent / "index.html", page.parent))
-    return list(students.values())
 
 
 def page(room: Classroom) -> str:

@@ -6,6 +6,7 @@
     network      devices and cables between network namespaces (network_layout: where they are drawn)
     layers       the branches of a union mount
     memory       the memory of control groups, step by step
+    images       the layers of images with their chain ids
 
 Each shows only where it has something to say: what it draws differs between the watched processes, changed in the step,
 or is named by a claim of the step.
@@ -17,6 +18,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from reports.diagrams.idmaps import UserSpace, draw_idmaps
+from reports.diagrams.images import Image, draw_images
+from reports.diagrams.images import paths as images_paths
 from reports.diagrams.layers import PATHS as LAYERS_PATHS
 from reports.diagrams.layers import Layers, draw_layers
 from reports.diagrams.memory import Chart, History
@@ -41,14 +44,16 @@ class Pictures:
     layouts: dict[str, Layout] = field(default_factory=dict)
     layers: list[Layers] = field(default_factory=list)
     memory: list[Chart] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
+    configs: list[str] = field(default_factory=list)
 
     @property
     def paths(self) -> list[str]:
         """Patterns of the paths that the drawings tell all of: their rows need not be shown again."""
-        return [*(NETWORK_PATHS if self.network else ()), *(LAYERS_PATHS if self.layers else ())]
+        return [*(NETWORK_PATHS if self.network else ()), *(LAYERS_PATHS if self.layers else ()), *self.configs]
 
     def __bool__(self) -> bool:
-        return any((self.namespaces, self.pids, self.idmaps, self.network, self.layers, self.memory))
+        return any((self.namespaces, self.pids, self.idmaps, self.network, self.layers, self.memory, self.images))
 
 
 class Sketchbook:
@@ -70,6 +75,7 @@ class Sketchbook:
         """All drawings of step `number`; `about`: the kinds of namespaces, `matter`: the paths that it is about."""
         namespaces = draw_namespaces(before, after, self._atlas, about)
         network = draw_network(before, after, self._atlas, matter)
+        images = draw_images(before, after, matter)
         return Pictures(
             namespaces,
             draw_pids(before, after, self._atlas, matter, self._parents),
@@ -78,4 +84,6 @@ class Sketchbook:
             layouts(network) if network else {},
             draw_layers(before, after, matter),
             self._history.step(number, before, after),
+            images,
+            images_paths(after) if images else [],
         )

@@ -109,7 +109,7 @@ def _view(process: Process) -> _View:
         if path.startswith(FOLDER):
             entries = state.child(path)
             files = {name: entries.child(name) for name in entries if name not in (".", "...")}
-            if "." in entries:
+            if "." in entries and not _is_of_images(files):
                 listings[path.removeprefix(FOLDER)] = files
     mounts = [mount for mount in state.children("/proc/PID/mountinfo") if mount.text("fstype") in _UNIONS]
     for mount in reversed(mounts):
@@ -119,6 +119,11 @@ def _view(process: Process) -> _View:
         if point in listings and known:
             return _View(listings, mount.text("fstype"), point, order or _by_name(listings, point))
     return _View(listings, order=_by_name(listings, ""))
+
+
+def _is_of_images(files: Listing) -> bool:
+    """Whether a directory is no branch, but holds images or what an engine keeps of them: see images.py."""
+    return "oci-layout" in files or any(re.fullmatch("[0-9a-f]{64}/diff", name) for name in files)
 
 
 def _by_name(listings: dict[str, Listing], point: str) -> tuple[tuple[str, str], ...]:

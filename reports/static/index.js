@@ -20,6 +20,13 @@
   const start = {q: "", lab: "", verdicts: [], sort: "verdict", down: false};
   let state = {...start};
 
+  /* On a phone the rows are no longer laid out as a table: what they are is said by roles. */
+  const roles = {"thead, tbody": "rowgroup", tr: "row", "thead th": "columnheader", "tbody th": "rowheader", td: "cell"};
+  table.setAttribute("role", "table");
+  for (const [selector, role] of Object.entries(roles)) {
+    for (const part of table.querySelectorAll(selector)) part.setAttribute("role", role);
+  }
+
   finder.hidden = false;
   for (const head of heads) {
     const button = document.createElement("button");

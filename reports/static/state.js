@@ -6,7 +6,7 @@
 (() => {
   const {data, make, steps} = unshared;
   const words = data("words"), drawn = data("drawn");
-  const NOTHING = -1;
+  const NOTHING = -1, LONG = 40;
   const known = new Map();
   let states = null;
 
@@ -83,14 +83,29 @@
 
   const parts = (value) => value.split(/([ ,]+)/);
 
-  /* A value with the words marked that the other side does not have. */
+  /* A value with the words marked that the other side does not have; what is long and the same is shown on demand. */
   function marked(value, other, tag) {
     const there = new Set(other === undefined ? [] : parts(other)), cell = make("span");
+    let same = "";
+    const rest = () => {
+      cell.append(same.length > LONG ? cut(same) : same);
+      same = "";
+    };
     for (const part of parts(value)) {
-      if (there.has(part) || !part.trim()) cell.append(part);
-      else cell.append(make(tag, {}, part));
+      if (there.has(part) || !part.trim()) same += part;
+      else {
+        rest();
+        cell.append(make(tag, {}, part));
+      }
     }
+    rest();
     return cell;
+  }
+
+  function cut(text) {
+    const button = make("button", {type: "button", class: "cut", "aria-label": words.more, title: text}, "…");
+    button.addEventListener("click", () => button.replaceWith(text));
+    return button;
   }
 
   function side(row, value, other, tag) {

@@ -169,7 +169,10 @@ def _run(call: Callable[[Clone], int], flags: int, exit_signal: int, name: str) 
 
 
 def _alone() -> bool:
-    return len(os.listdir("/proc/self/task")) == 1
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except FileNotFoundError:  # /proc is that of a PID namespace which we are not in: a mount namespace was entered
+        return threading.active_count() == 1
 
 
 def _alone_soon() -> bool:

@@ -79,6 +79,11 @@ def _listing(path: str) -> dict[str, str]:
     return links
 
 
+def _below(path: str) -> JSON:
+    """What a relative path means to the process: a directory with all that is in it, or a file as text."""
+    return text_of(path).strip() if os.path.isfile(path) else layers.listing(path)
+
+
 def _relation(path: str) -> JSON:
     """ "/proc/PID/ns/uts NS_GET_USERNS": the answer, or the errno's name as text: an error is an answer too."""
     file, _, request = path.partition(" ")
@@ -165,7 +170,7 @@ READERS: dict[str, Reader] = {
     "/proc/PID/limits": Reader(_parsed(parse.limits)),
     "/proc/PID/root": Reader(os.readlink),
     "/proc/PID/cwd": Reader(os.readlink),
-    "/proc/PID/cwd/*": Reader(layers.listing),
+    "/proc/PID/cwd/*": Reader(_below),
     "/proc/PID/exe": Reader(os.readlink),
     "/proc/PID/exe security.capability": Reader(_file_capability),
     "/proc/PID/projid_map": Reader(_parsed(parse.id_map)),

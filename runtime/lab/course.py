@@ -149,7 +149,7 @@ class Course:
                 run=self.run,
                 started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 argv=self._arguments,
-                target="sandbox" if facts.sandbox else "here",
+                target="sandbox" if facts.sandbox else "vm" if facts.vm else "here",
                 target_why=self.target_why,
                 student=self.student,
                 mode=self.mode,

@@ -51,7 +51,7 @@ class Facts:
     """What is known of the machine before the first step; what a lab expects is chosen from it.
 
     ``cgroup`` is ``v1``, ``v2`` or ``hybrid`` (v1 controllers beside a v2 tree); ``uid`` that of pytest on the machine
-    (in a rootless sandbox it is 0 inside, and ``rootless`` is true).
+    (in a rootless sandbox it is 0 inside, and ``rootless`` is true); ``vm_name`` and ``box`` what Vagrant calls the VM.
     """
 
     kernel: str
@@ -64,6 +64,8 @@ class Facts:
     rootless: bool
     sandbox: bool
     vm: bool
+    vm_name: str = ""
+    box: str = ""
     tools: dict[str, str] = field(default_factory=dict)
     can: dict[str, Ability] = field(default_factory=dict)
 
@@ -90,6 +92,8 @@ def facts() -> Facts:
         rootless=is_rootless(),
         sandbox=SANDBOX_VARIABLE in os.environ,
         vm=marker.PATH.exists(),
+        vm_name=marker.read().get("name", ""),
+        box=marker.read().get("box", ""),
         tools=_tools(),
         can={name: probe() for name, probe in PROBES.items()},
     )

@@ -59,6 +59,7 @@ class ExerciseOutline:
             "title": self.title,
             "steps": [step.title for step in self.steps],
             "points": [step.points for step in self.steps],
+            "asks": [step.asks for step in self.steps],
             "claims": list(self.claims),
         }
 

@@ -6,7 +6,7 @@ asks anybody: the stage asks at a terminal, an answer sheet is read from a file,
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,6 +26,15 @@ class Prediction:
     def record(self) -> dict[str, Any]:
         """The prediction as it stands in the record, without its verdict."""
         return {"given": self.given, "skipped": self.skipped, "seconds": self.seconds}
+
+
+def score(results: Mapping[str, bool | None], student: str | None) -> str:
+    """How many predictions were right, as a sentence; "" if there was none.  ``results`` is by step; None: skipped."""
+    if not results:
+        return ""
+    right, skipped = (sum(result is wanted for result in results.values()) for wanted in (True, None))
+    passed = f", {skipped} skipped" if skipped else ""
+    return f"{student + ': ' if student else ''}{right} of {len(results)} predictions right{passed}."
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runtime.lab import record
+from runtime.lab.prediction import score
 
 VERDICT_STYLES = {
     "holds": "green",
@@ -39,6 +40,7 @@ class ExerciseSummary:
     outcome: str = "interrupted"
     seconds: float = 0.0
     unsupported: tuple[str, str] | None = None  # why, and how to enable it
+    predictions: dict[str, bool | None] = field(default_factory=dict)  # by step, of what a student said or skipped
 
 
 @dataclass
@@ -67,7 +69,9 @@ class LabSummary:
         return sum(exercise.seconds for exercise in self.exercises.values())
 
 
-def summarize(reporter: pytest.TerminalReporter, records: Iterable[Path], report: str | None) -> None:
+def summarize(
+    reporter: pytest.TerminalReporter, records: Iterable[Path], report: str | None, student: str | None
+) -> None:
     """Write the summary in pytest's habits: nothing with -qq, only the report with -q."""
     if reporter.verbosity < -1:
         return
@@ -75,6 +79,10 @@ def summarize(reporter: pytest.TerminalReporter, records: Iterable[Path], report
     if labs and reporter.verbosity >= 0:
         reporter.section("labs")
         reporter.write(_draw(labs, reporter.hasmarkup))
+        exercises = [exercise for lab in labs for exercise in lab.exercises.values()]
+        predictions = {step: right for exercise in exercises for step, right in exercise.predictions.items()}
+        if predictions:
+            reporter.write_line(score(predictions, student))
     if report:
         reporter.write_line(f"report: {report}")
 
@@ -100,6 +108,8 @@ def _take(exercise: ExerciseSummary, event: dict[str, Any]) -> None:
         exercise.steps += 1
     elif event["event"] == "claim":
         exercise.verdicts[event["claim"]] = event["verdict"]
+    elif event["event"] == "prediction" and (event["given"] is not None or event["skipped"]):
+        exercise.predictions[event["step"]] = event["correct"]
     elif event["event"] == "exercise_end":
         exercise.outcome, exercise.seconds = event["outcome"], event["seconds"]
         if event["outcome"] == "unsupported":

@@ -87,6 +87,14 @@ class Window:
         self._terminal.drain()
         return "\n".join(self._terminal.lines())
 
+    def catch_up(self) -> None:
+        """Take in what was printed meanwhile, and the text of a prompt that is on its way."""
+        terminal = self._terminal
+        terminal.drain()
+        if not (terminal.closed or terminal.busy or terminal.prompt_shown):
+            with suppress(WindowClosed):
+                terminal.read(time.monotonic() + PROMPT_TIMEOUT)
+
     # What a student does
 
     def run(self, text: str, timeout: float = TIMEOUT) -> Output:

@@ -32,7 +32,7 @@ def is_source(path: Path, checkout: Path) -> bool:
 
 
 def _is_left_out(name: str) -> bool:
-    return name.startswith(".") or name == "__pycache__"
+    return name.startswith(".") or name in ("__pycache__", "sample")  # reports/sample/: pages for readers
 
 
 def sum_of(found: Iterable[Path]) -> str:

@@ -11,6 +11,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from reports.reading import read
 from reports.render import render
+from tests.reports.accessible import violations
 from tests.reports.browser import Open, needs_chromium
 from tests.reports.conftest import END, REAL, Write, event, exercise, exercise_end, lab, run, step, step_end, whole
 from tests.reports.test_render import CLAIM, Page, page
@@ -85,6 +86,23 @@ def test_the_machine_is_told(write: Write) -> None:
         "no swap is on", "swapon it", "here: asked for", "lab debian/bookworm64",
     ):  # fmt: skip
         assert part in text, part
+
+
+def test_who_it_was_and_what_they_predicted(write: Write) -> None:
+    asked = {"kind": "number", "question": "How many?", "choices": [], "unit": ""}
+    steps = [
+        part
+        for number, correct in enumerate((True, False, True, None), 1)
+        for part in (
+            step(number, ask=asked),
+            event("prediction", step=f"uts/test_rename/{number}", **asked, observed=1, given=1, correct=correct),
+            step_end(number),
+        )
+    ]
+    text = Page(index(write, {**run(), "student": "Ada"}, lab(), exercise(), *steps, exercise_end(), END)).text
+    assert "2 of 3 predictions right" in text
+    assert "Ada" in text
+    assert "predictions right" not in Page(index(write, *whole())).text
 
 
 def rows(page: Chrome) -> list[str]:
@@ -199,3 +217,11 @@ def test_a_run_without_claims_has_no_controls(opened: Open, tmp_path: Path, writ
     render([write(*whole())], tmp_path / "site")
     page = opened("index.html", folder=tmp_path / "site")
     assert page.find_elements(By.CSS_SELECTOR, "table.claims, .finder") == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize("width", [360, 1400])
+def test_the_index_can_be_used_by_everybody(opened: Open, width: int) -> None:
+    assert violations(opened("index.html", width)) == []
+    assert violations(opened("index.html#/claims?verdict=holds&q=uts", width)) == []

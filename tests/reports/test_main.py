@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.__main__ import main
+from reports.__main__ import COMMANDS, main
 from tests.reports.conftest import END, Write, exercise, exercise_end, lab, run, whole
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +47,24 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     assert "pytest labs/" in told
     assert "exit codes:" in told
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_the_help_of_each_command_teaches_by_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    told = capsys.readouterr().out
+    assert "examples:" in told
+    assert f"python -m reports {'' if command == 'render' else command}" in told
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert f"    {command} " in capsys.readouterr().out
+
+
+def test_render_may_be_said(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    record = write(*whole())
+    assert main(["render", str(record)]) == 0
+    assert capsys.readouterr().out == f"{record.parent / 'index.html'}\n"
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,8 @@ def test_space_plays_all_windows_moment_by_moment_to_the_end(opened: Open) -> No
         + """
         window.seen = [];
         const texts = () => [...document.querySelectorAll('.step.current .live')].map((live) => live.textContent);
-        new MutationObserver(() => seen.push(texts())).observe(document.querySelector('.step.current .stage'), {childList: true, subtree: true});"""
+        const stage = document.querySelector('.step.current .stage');
+        new MutationObserver(() => seen.push(texts())).observe(stage, {childList: true, subtree: true});"""
     )
     press(page, " ")
     WebDriverWait(page, 10).until(
@@ -120,15 +121,14 @@ def test_the_slider_travels_by_arrows_and_says_where_it_is(opened: Open) -> None
     slider.send_keys(Keys.HOME)
     assert position(page)[0] == 0
     assert windows(page)[0].count("hostname container001") == 0
-    slider.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    assert position(page)[0] == 2
+    slider.send_keys(Keys.ARROW_RIGHT)
+    assert position(page)[0] == 1
     assert current(page) == 1, "the arrows stay inside"
-    said = slider.get_attribute("aria-valuetext") or ""
-    assert said.startswith(f"moment 2 of {count}")
-    assert "first: typed root@vm:~# hostname container001" in said
+    assert slider.get_attribute("aria-valuetext") == (
+        f"moment 1 of {count}, 0.4 ms. first: typed root@vm:~# hostname container001"
+    )
     assert first(page, ".step.current .live b").text == "root@vm:~# hostname container001"
     slider.send_keys(Keys.ARROW_LEFT)
-    assert position(page)[0] == 1
     assert "hostname container001" not in windows(page)[0]
     slider.send_keys(Keys.END)
     assert "end of the step" in (slider.get_attribute("aria-valuetext") or "")
@@ -257,9 +257,9 @@ def test_the_timeline_has_a_block_for_each_step_as_wide_as_it_took(opened: Open)
 
 def test_a_click_travels_to_the_step(opened: Open) -> None:
     page = opened("uts.html")
-    x, y = point(page, 2)
-    ActionChains(page).move_by_offset(x, y).click().perform()
-    ActionChains(page).move_by_offset(-x, -y).perform()
+    chain = ActionChains(page, duration=0)
+    chain.w3c_actions.pointer_action.move_to_location(*point(page, 2)).click()
+    chain.perform()
     assert current(page) == 2
     assert "#/step/3" in page.current_url
     assert position(page)[0] == position(page)[1]
@@ -302,12 +302,12 @@ def test_the_timeline_is_a_slider_for_the_keyboard(opened: Open) -> None:
 
 def test_the_outcome_of_a_step_is_in_the_tip_and_not_in_colour_alone(opened: Open) -> None:
     page = opened("uts.html")
-    x, y = point(page, 1)
-    ActionChains(page).move_by_offset(x, y).perform()
+    chain = ActionChains(page, duration=0)
+    chain.w3c_actions.pointer_action.move_to_location(*point(page, 1))
+    chain.perform()
     tip = page.execute_script("return document.querySelector('.tip').textContent")
     assert first(page, ".step:nth-of-type(2) h2").get_attribute("textContent") in tip
     assert "passed" in tip
-    ActionChains(page).move_by_offset(-x, -y).perform()
 
 
 def test_the_player_does_not_move_the_page(opened: Open) -> None:

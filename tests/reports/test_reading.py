@@ -1,7 +1,11 @@
 """Records are read as far as they go, and refused when they were damaged."""
 
+import gzip
 import json
+import lzma
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -241,3 +245,21 @@ def test_a_real_record() -> None:
     assert story.facts.kernel
     assert all(step.outcome != "interrupted" for lab in story.labs for e in lab.exercises for step in e.steps)
     assert any(step.before and step.after for lab in story.labs for e in lab.exercises for step in e.steps)
+
+
+@pytest.mark.parametrize("pack", [gzip, lzma], ids=["gz", "xz"])
+def test_a_packed_record_is_read_as_it_is(write: Write, tmp_path: Path, pack: Any) -> None:
+    plain = write(*whole())
+    packed = tmp_path / {"gzip": "record.jsonl.gz", "lzma": "record.jsonl.xz"}[pack.__name__]
+    packed.write_bytes(pack.compress(plain.read_bytes()))
+    assert replace(read([packed]), files=[]) == replace(read([plain]), files=[])
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(ReportError, match=r"record\.jsonl\..z: cannot be unpacked .*; pack the record again\."):
+        read([packed])
+
+
+@pytest.mark.parametrize("name", ["record.jsonl.gz", "record.jsonl.xz"])
+def test_a_record_that_only_says_that_it_is_packed(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}\n")
+    with pytest.raises(ReportError, match="cannot be unpacked"):
+        read([tmp_path / name])

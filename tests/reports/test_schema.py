@@ -1,8 +1,6 @@
 """docs/record.schema.json says exactly what a run writes."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,14 +9,7 @@ from jsonschema import Draft202012Validator
 from reports.reading import VERSION
 from tests.conftest import LabsRun, events_of
 from tests.reports.conftest import REAL
-
-DOCS = Path(__file__).parents[2] / "docs"
-SCHEMA = json.loads((DOCS / "record.schema.json").read_text())
-VALIDATOR = Draft202012Validator(SCHEMA)
-
-
-def wrong(event: dict[str, Any]) -> list[str]:
-    return [f"{error.json_path}: {error.message[:200]}" for error in VALIDATOR.iter_errors(event)]
+from tests.reports.schema import DOCS, SCHEMA, misfits
 
 
 def samples() -> list[dict[str, Any]]:
@@ -42,30 +33,30 @@ def test_the_schema_is_one() -> None:
 
 
 def test_every_event_of_a_real_run_fits(labs_run: LabsRun) -> None:
-    assert [(event["event"], event["t"], found) for event in labs_run.events if (found := wrong(event))] == []
+    assert misfits(*labs_run.events) == []
 
 
 def test_every_event_of_the_record_in_the_tests_fits() -> None:
-    assert [(event["event"], event["t"], found) for event in events_of(REAL) if (found := wrong(event))] == []
+    assert misfits(*events_of(REAL)) == []
 
 
 @pytest.mark.parametrize("event", samples(), ids=lambda event: event["event"])
 def test_an_unknown_key_a_missing_one_and_one_of_another_type_are_caught(event: dict[str, Any]) -> None:
-    assert wrong(event) == []
-    assert wrong({**event, "colour": "red"})
+    assert misfits(event) == []
+    assert misfits({**event, "colour": "red"})
     for key in SCHEMA["$defs"][event["event"]]["required"]:
-        assert wrong({name: value for name, value in event.items() if name != key}), key
-        assert wrong({**event, key: {"no": "such type"}}), key
+        assert misfits({name: value for name, value in event.items() if name != key}), key
+        assert misfits({**event, key: {"no": "such type"}}), key
 
 
 def test_an_unknown_event_and_a_later_version_are_caught() -> None:
-    assert wrong({"v": 1, "t": 0.1, "event": "weather"})
-    assert wrong({"v": VERSION + 1, "t": 0.1, "event": "end", "exitstatus": 0})
+    assert misfits({"v": 1, "t": 0.1, "event": "weather"})
+    assert misfits({"v": VERSION + 1, "t": 0.1, "event": "end", "exitstatus": 0})
 
 
 def test_an_unknown_key_deep_inside_is_caught() -> None:
     lab = next(event for event in samples() if event["event"] == "lab")
-    assert wrong({**lab, "claims": [{**lab["claims"][0], "colour": "red"}]})
+    assert misfits({**lab, "claims": [{**lab["claims"][0], "colour": "red"}]})
 
 
 def test_every_key_is_described() -> None:

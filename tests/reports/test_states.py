@@ -151,7 +151,7 @@ def test_the_numbers_of_mounts_do_not_count() -> None:
         ("/proc/PID/net/dev", {"lo": {"rx_bytes": 7}}, [("lo", "rx_bytes=7")]),
         ("/etc/os-release", "NAME=x\nID=debian\n", [("line 1", "NAME=x"), ("line 2", "ID=debian")]),
         ("/proc/meminfo", "MemTotal: 3 kB\nMemFree: 2 kB\n", [("MemTotal", "3 kB"), ("MemFree", "2 kB")]),
-        ("/proc/PID/mountinfo", [{"point": "/a"}, {"point": "/a"}], [("/a", "point=/a"), ("/a +", "point=/a")]),
+        ("/proc/PID/mountinfo", [{"point": "/a", "dev": "0:1"}] * 2, [("/a", "dev=0:1"), ("/a +", "dev=0:1")]),
     ],
 )
 def test_a_value_becomes_rows(path: str, value: object, expected: list[tuple[str, str]]) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import pty
 from collections.abc import Iterator
 
 import pytest
@@ -79,8 +78,8 @@ def all_text(scene: Scene, columns: int, rows: int) -> str:
 
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int]]:
-    """A pseudo-terminal as (the person's end, the program's end)."""
-    ends = pty.openpty()
+    """What a program writes to a terminal, as (where it can be read, where it is written)."""
+    ends = os.pipe()
     yield ends
     for end in ends:
         os.close(end)
@@ -233,7 +232,12 @@ def test_a_terminal_that_is_too_small_says_what_it_needs() -> None:
 
 
 def test_a_list_is_narrowed_by_words_and_keeps_its_headings() -> None:
-    entries = [Entry(None, "UTS"), Entry(None, "  A witness"), Entry(0, "1. Enter"), Entry(1, "2. Rename", current=True)]
+    entries = [
+        Entry(None, "UTS"),
+        Entry(None, "  A witness"),
+        Entry(0, "1. Enter"),
+        Entry(1, "2. Rename", current=True),
+    ]
     entries += [Entry(None, "PID"), Entry(None, "  Children"), *(Entry(n, f"{n}. Fork {n}") for n in range(2, 80))]
     picker = Picker("All steps", entries, search=False)
     assert picker.chosen == 1
@@ -270,7 +274,9 @@ def test_a_terminal_shows_the_frame_where_it_belongs(
     assert [row.rstrip() for row in shown.text()] == [
         "".join(segment.text for segment in row).rstrip() for row in frame.rows
     ]
-    colour_codes = {code for found in _sgr(written) for code in found if 30 <= code < 38 or 40 <= code < 50 or code > 90}
+    colour_codes = {
+        code for found in _sgr(written) for code in found if 30 <= code < 38 or 40 <= code < 50 or code > 90
+    }
     assert bool(colour_codes) == colours
     assert colour_codes <= {31, 32, 35, 36}  # no black, white, yellow or blue of ours: they vanish on some background
     tty.show(frame.rows, (100, 30), None)

@@ -10,6 +10,7 @@ project=$here/../..
 out=$(realpath -m "${1:?usage: build-box.sh OUTDIR}")
 size=4G
 first_sector=2048
+# shellcheck disable=SC2016  # the names are apt's
 mirror=$(apt-get indextargets --format '$(SITE) $(CODENAME)' 'Identifier: Packages' | awk '$2 == "bookworm" {print $1; exit}')
 
 packages=(linux-image-cloud-amd64 initramfs-tools zstd grub2-common grub-pc-bin
@@ -62,10 +63,12 @@ rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root/tmp/requiremen
 
 # --- the boot loader: its modules, its first configuration (update-grub writes the next one), and its image
 cp "$here/box.grub" "$root/etc/default/grub"
+mkdir -p "$root/boot/grub"
 cp -r "$root/usr/lib/grub/i386-pc" "$root/boot/grub/"
 kernel=$(basename "$root"/boot/vmlinuz-*)
+arguments=$(sed -n 's/^GRUB_CMDLINE_LINUX_DEFAULT="\(.*\)"/\1/p' "$here/box.grub")
 cat > "$root/boot/grub/grub.cfg" <<END
-linux /boot/$kernel root=LABEL=root ro $(. "$here/box.grub"; echo "$GRUB_CMDLINE_LINUX_DEFAULT")
+linux /boot/$kernel root=LABEL=root ro $arguments
 initrd /boot/${kernel/vmlinuz/initrd.img}
 boot
 END

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from runtime.lab.course import Abandoned, Course
-from runtime.lab.prediction import Prediction
+from runtime.lab.prediction import Prediction, score
 from runtime.lab.record import Event
 from runtime.lab.stage import asking, shell
 from runtime.lab.stage.itinerary import Itinerary, Stop
@@ -45,6 +45,8 @@ class Control:
 
     ``destination`` is the step that was asked for when an exercise is left; ``quits`` when it was left for good.
     """
+
+    resumed_by = "--step --resume"
 
     def __init__(
         self,
@@ -134,6 +136,7 @@ class Control:
         scene = self.scene
         step = self.picture.stop.id if self.picture.stop and phase != "end" else None
         scene.phase = phase
+        self._catch_up()
         self.course.emit("stage", what="pause", step=step, phase=phase, seconds=0)
         began = time.monotonic()
         try:
@@ -145,6 +148,13 @@ class Control:
         self._note("next", step, began)
         scene.message = scene.overlay = ""
         scene.phase = "running" if phase == "before" else phase
+
+    def _catch_up(self) -> None:
+        """Show the prompts of all windows, as a person sees them; the newest output stays the newest."""
+        fresh = {pane.name for pane in self.scene.panes if pane.fresh}
+        windows = self.course.lab.windows if self.course.lab else []
+        for window in sorted(windows, key=lambda window: window.name in fresh):
+            window.catch_up()
 
     def _note(self, what: str, step: str | None, began: float) -> None:
         seconds = time.monotonic() - began
@@ -185,6 +195,8 @@ class Control:
 
     def _obeyed(self, key: str) -> bool:
         """Do what a key says; True when the lab may go on."""
+        if key not in ("", "resize"):
+            self.scene.message = ""
         action = "next" if key == "next" else ACTIONS.get(key)
         scene = self.scene
         if action in ("hint", "why", "changes", "help"):
@@ -194,10 +206,11 @@ class Control:
             scene.overlay = ""
             return scene.phase != "before" or key == "next" or self._asked()
         if action:
-            scene.overlay = scene.message = ""
+            scene.overlay = ""
             getattr(self, f"_do_{action.replace(' ', '_')}")()
             return self.goal is not None
         if key not in ("", "resize"):
+            scene.overlay = ""
             scene.message = f"{key} means nothing here; ? shows the keys."
         return False
 
@@ -352,24 +365,24 @@ class Control:
         """Pause when all exercises have ended; Abandoned if the person goes back from there, or quits."""
         self.goal = None
         self.picture.forget_step()
-        self.scene.message = self._last_words() or self.scene.message
+        said = self.scene.message, "This is the end.", score(self.results, self.course.student)
+        self.scene.message = " ".join(part for part in said if part)
         self.pause("end")
-
-    def _last_words(self) -> str:
-        return " ".join(part for part in ("This is the end.", score(self.results, self.course.student)) if part)
 
     def ended(self, reason: str, steps: list[Stop]) -> None:
         """An exercise has ended; ``reason`` says why it did not get to the last of its steps."""
         missed = [stop for stop in steps if stop.id not in self.picture.seen]
         self.unreachable |= {stop.id for stop in missed}
-        if self._quiet:
+        if self.goal and any(stop.id == self.goal.step for stop in steps):
             self.goal = None  # the step that was wanted is not reached
         if missed and reason:
-            self.scene.message = f"{steps[0].exercise_title} {reason}"
+            self.scene.message = f"“{steps[0].exercise_title}” {reason}."
 
 
 class Quiz(Control):
     """Only the questions, as a test: nothing is shown before the answer, and nothing is done twice."""
+
+    resumed_by = "--quiz --resume"
 
     def _at(self, step: str, phase: Phase, failed: bool = False) -> None:
         del failed
@@ -393,12 +406,3 @@ class Quiz(Control):
             self.scene.message = "Not in a quiz: n goes on, w says why it is so, q quits."
             return False
         return super()._obeyed(key)
-
-
-def score(results: dict[str, bool | None], student: str | None) -> str:
-    """How many predictions were right, as a sentence; "" if there was none."""
-    if not results:
-        return ""
-    right, skipped = (sum(result is wanted for result in results.values()) for wanted in (True, None))
-    passed = f", {skipped} skipped" if skipped else ""
-    return f"{student + ': ' if student else ''}{right} of {len(results)} predictions right{passed}."

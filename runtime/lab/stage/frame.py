@@ -1,9 +1,11 @@
 """One frame of the stage: where the lesson, the windows, the keys and what lies over them stand on the screen."""
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group, RenderableType
@@ -70,10 +72,12 @@ def compose(
     frame.rows = [*head, *frame.rows, *foot]
     if prompt and scene.overlay != "question":
         frame.cursor = _cursor(prompt, columns - 2, 1, rows - 1)
+    if picker or scene.overlay:
+        frame.rows = [_behind(row) for row in frame.rows]
     if picker:
         _lay_picker(frame, picker, columns, rows)
     elif scene.overlay:
-        _lay_text(frame, scene, columns, rows, gaze, prompt)
+        _lay_text(frame, scene, columns, rows, gaze, prompt, len(foot))
     return frame
 
 
@@ -109,11 +113,12 @@ def _footer(scene: Scene, width: int, prompt: Prompt | None) -> list[Row]:
 def _status(scene: Scene) -> Text:
     text = Text()
     if scene.autoplay is not None:
-        text.append(f"▶ goes on in {scene.autoplay:.0f} s", theme.ACCENT)
+        text.append(f"▶ goes on in {math.ceil(scene.autoplay)} s", theme.ACCENT)
         text.append("  any key stops it  ", theme.QUIET)
     elif not scene.message or scene.phase == "running":
         told = {"before": "Enter runs the step", "running": "running …", "after": "Enter goes on", "end": "The end"}
-        text.append(f"▸ {told[scene.phase]}  ", theme.ACCENT)
+        waits = bool(scene.title) or scene.phase == "end"
+        text.append(f"▸ {told[scene.phase if waits else 'running']}  ", theme.ACCENT)
     if scene.message:
         text.append(scene.message, theme.NEWS)
     return text
@@ -148,8 +153,9 @@ def _body(scene: Scene, width: int, height: int, gaze: Gaze) -> Frame:
         free = 0 if scene.phase == "running" else height - panes.needed(windows, width)
         room = min(len(text) + 1, max(3, share, min(free, height - FEWEST)))
     most = max(0, len(text) - room)
-    gaze.top = 0 if scene.overlay else max(0, min(gaze.top, most))
-    shown = _scrolled(text, room, gaze.top, width)
+    if not scene.overlay:  # or it is the overlay that is scrolled
+        gaze.top = max(0, min(gaze.top, most))
+    shown = _scrolled(text, room, 0 if scene.overlay else gaze.top, width)
     if windows:
         shown += panes.side_by_side(windows, width, height - room)
     return Frame(shown, most=most, page=max(1, room - 2))
@@ -165,31 +171,22 @@ def _one_window(scene: Scene, width: int, height: int, gaze: Gaze) -> Frame:
 
 def _text(scene: Scene, width: int, spacious: bool) -> list[Row]:
     """Lesson and results: side by side where there is room, else what is new first."""
-    lesson, results = pages.lesson(scene), pages.results(scene, spacious) or pages.plan(scene)
+    titles, lesson = pages.titles(scene), pages.lesson(scene)
+    results = pages.results(scene, spacious) or pages.plan(scene)
+    told = pages.spaced([part for part in (titles, lesson) if part]) if spacious else [*titles, *lesson]
     if width >= WIDE and results:
-        left = min(MEASURE, (width - 5) * 11 // 20)
-        right = min(MEASURE, width - 5 - left)
-        columns = _lines(lesson, left), _lines(results, right)
-        rest = width - 5 - left - right
-        rows: list[Row] = []
-        for number in range(max(map(len, columns))):
-            one, two = (
-                column[number] if number < len(column) else _empty(size)
-                for column, size in zip(columns, (left, right), strict=True)
-            )
-            rows.append([Segment("  "), *one, Segment("  "), *two, Segment(" " * (1 + rest))])
-        return rows
-    if scene.phase in ("after", "end"):
-        titles, text = lesson[: _titles(scene)], lesson[_titles(scene) :]
-        parts = [titles, results, text]
-    else:
-        parts = [lesson, results]
-    content = pages.spaced([part for part in parts if part])
-    return _indent(_lines(content, min(MEASURE, width - 3)), width)
+        return _two_columns(told, results, width)
+    parts = [titles, results, lesson] if scene.phase in ("after", "end") else [told, results]
+    return _indent(_lines(pages.spaced([part for part in parts if part]), min(MEASURE, width - 3)), width)
 
 
-def _titles(scene: Scene) -> int:
-    return bool(scene.exercise) + bool(scene.title)
+def _two_columns(one: Sequence[RenderableType], two: Sequence[RenderableType], width: int) -> list[Row]:
+    left = min(MEASURE, (width - 4) * 9 // 20)
+    columns = _lines(one, left), _lines(two, min(MEASURE, width - 5 - left))
+    return [
+        _fill([Segment(" "), *(_fill(first or [], left + 3)), *(second or [])], width)
+        for first, second in zip_longest(*columns)
+    ]
 
 
 def _scrolled(text: list[Row], room: int, top: int, width: int) -> list[Row]:
@@ -210,7 +207,9 @@ def _scrolled(text: list[Row], room: int, top: int, width: int) -> list[Row]:
 # What lies over it
 
 
-def _lay_text(frame: Frame, scene: Scene, columns: int, rows: int, gaze: Gaze, prompt: Prompt | None) -> None:
+def _lay_text(
+    frame: Frame, scene: Scene, columns: int, rows: int, gaze: Gaze, prompt: Prompt | None, foot: int
+) -> None:
     title, content = pages.overlay(scene)
     width = min(columns - 4, MEASURE)
     text = _lines(content, width - 4)
@@ -223,7 +222,7 @@ def _lay_text(frame: Frame, scene: Scene, columns: int, rows: int, gaze: Gaze, p
     gaze.top = max(0, min(gaze.top, frame.most))
     end = gaze.top + room
     note = f"↓ {len(text) - end} more lines: Space" if len(text) > end else "" if prompt else "Esc closes"
-    x, y = _lay(frame, title, text[gaze.top : end] + below, width, columns, rows, note, low=bool(prompt))
+    x, y = _lay(frame, title, text[gaze.top : end] + below, width, columns, rows, note, low=foot if prompt else 0)
     if prompt:
         frame.cursor = _cursor(prompt, width - 4, x, y + len(text[gaze.top : end]) + len(below) - 1)
 
@@ -234,9 +233,9 @@ def _lay_picker(frame: Frame, picker: Picker, columns: int, rows: int) -> None:
 
 
 def _lay(
-    frame: Frame, title: str, content: Sequence[Row], width: int, columns: int, rows: int, note: str, low: bool = False
+    frame: Frame, title: str, content: Sequence[Row], width: int, columns: int, rows: int, note: str, low: int = 0
 ) -> tuple[int, int]:
-    """Lay a box over the middle of a frame, or ``low`` in it; gives the place of its first character."""
+    """Lay a box over the middle of a frame, or ``low`` rows above its end; gives the place of its first character."""
     title, note = f" {_cut(title, width - 6)} ", f" {_cut(note, width - 6)} " if note else ""
     box: list[Row] = [
         [
@@ -251,11 +250,15 @@ def _lay(
             Segment("─╯", theme.QUIET),
         ],
     ]
-    x, y = (columns - width) // 2, max(0, rows - len(box) - 1 if low else (rows - len(box)) // 2)
+    x, y = (columns - width) // 2, max(0, rows - len(box) - low if low else (rows - len(box)) // 2)
     for number, row in enumerate(box):
         left, _, right = Segment.divide(frame.rows[y + number], [x, x + width, columns])
         frame.rows[y + number] = [*left, *row, *right]
     return x + 2, y + 1
+
+
+def _behind(row: Row) -> Row:
+    return [Segment(text, theme.QUIET) for text, _, _ in row]
 
 
 # Small things

@@ -23,14 +23,17 @@ MORE_KEYS = (
 )
 
 
-def lesson(scene: Scene) -> list[RenderableType]:
-    """Exercise, step and text."""
+def titles(scene: Scene) -> list[RenderableType]:
+    """Exercise and step; the first step of an exercise begins with the text of the exercise."""
     found: list[RenderableType] = [Text(scene.exercise, theme.QUIET)] if scene.exercise else []
     if scene.opening and scene.exercise_text and scene.phase == "before" and not scene.quiz:
         found += [*prose(scene.exercise_text), ""]
-    if scene.title:
-        found.append(Text(scene.title, theme.ACCENT))
-    return found + ([] if scene.quiz else prose(scene.text))
+    return [*found, Text(scene.title, theme.ACCENT)] if scene.title else found
+
+
+def lesson(scene: Scene) -> list[RenderableType]:
+    """The text of the step."""
+    return [] if scene.quiz else prose(scene.text)
 
 
 def plan(scene: Scene) -> list[RenderableType]:

@@ -97,7 +97,7 @@ def _column(pane: Pane, width: int, height: int, back: int = 0) -> tuple[list[Ro
     while number and len(folded) < height + back:
         number -= 1
         here = number == at_cursor
-        cursor = pane.screen.cursor.x if here else None
+        cursor = pane.screen.cursor.x if here and (pane.fresh or pane.typing) else None
         mark = Segment("▌", theme.ACCENT) if pane.fresh and number >= pane.screen.newest else Segment(" ")
         rows = fold(lines[number], width - 1, pane.typing if here else "", cursor)
         folded += [[mark, *row] for row in reversed(rows)]

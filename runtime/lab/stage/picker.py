@@ -64,7 +64,7 @@ class Picker:
         )
         room = height - 2
         first = max(0, min(place - room // 2, len(self._shown) - room))
-        count = f"{len(steps)} steps" if steps else "no step has these words"
+        count = f"{len(steps)} {'step' if len(steps) == 1 else 'steps'}" if steps else "no step has these words"
         field = set_cell_size(f"/ {self.text}█", max(0, width - cell_len(count) - 1))
         rows: list[Row] = [
             [Segment(field, theme.ACCENT), Segment(" "), Segment(count, theme.QUIET)],

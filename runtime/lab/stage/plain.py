@@ -29,7 +29,7 @@ class PlainView:
         self._typed = b""  # what was read and not yet taken
         self._rest = ""  # what followed a key in its line
         self._waits = False  # the prompt stands there already
-        self._gone = False
+        self._ended = False
         self._step: tuple[object, ...] = ()  # which step was printed
         self._printed: Counter[str] = Counter()  # and how many of its parts, by their kind
         self._once: dict[str, str] = {}  # what was printed last of texts that stay in the scene
@@ -47,8 +47,11 @@ class PlainView:
 
     def draw(self, scene: Scene) -> None:
         step = scene.lab, scene.exercise, scene.attempt, scene.title
-        if self._new("message", scene.message):
+        if scene.message:
             self._say(scene.message)
+            scene.message = ""  # what is printed needs not be taken away
+        if self._new("autoplay", str(scene.autoplay or "")):
+            self._say(f"It goes on by itself every {scene.autoplay:g} seconds; Enter stops it.")
         if scene.title and step != self._step:
             self._step = step
             self._printed.clear()
@@ -59,8 +62,10 @@ class PlainView:
                 self._ran(command)
         if scene.phase == "after" and self._unprinted("after", [None]):
             self._result(scene)
-        if self._new("overlay", scene.overlay):
+        if scene.overlay:
             self._overlay(scene)
+            if scene.overlay != "question":
+                scene.overlay = ""
 
     def _header(self, scene: Scene) -> None:
         self._write("\n")
@@ -71,7 +76,7 @@ class PlainView:
             self._say(f"Step {scene.number} of {scene.total}: {scene.title}", *_paragraphs(scene.text))
             if scene.commands:
                 self._say("It will type:")
-                self._lines(f"  {command.window}$ {command.text}" for command in scene.commands)
+                self._lines(f"  {line}" for command in scene.commands for line in _typed(command))
         if scene.question:
             self._question(scene.question)
 
@@ -90,8 +95,11 @@ class PlainView:
             self._typing = begun + typing[1]
 
     def _ran(self, command: Command) -> None:
-        typed = f"{command.window}$ {command.text}"
-        self._write("\n" if self._typing == typed else f"{_visible(typed)}\n")
+        typed = _typed(command)
+        if [self._typing] == typed:
+            self._write("\n")
+        else:
+            self._lines(typed)
         self._typing = ""
         if command.output:
             self._lines(command.output.split("\n"))
@@ -144,21 +152,19 @@ class PlainView:
     # Keys
 
     def key(self, timeout: float | None = None) -> str:
-        if not self._waits:
+        if not self._waits and timeout is None:
             self._write(MENU)
-        self._waits = True
+            self._waits = True
         line = self._read(timeout)
         if line is None:
-            return "eof" if self._gone else ""
+            return "eof" if self._ended else ""
         self._waits = False
-        self._once.pop("overlay", None)  # the same key again prints its text again
         word, _, self._rest = line.strip().partition(" ")
         if word[1:] and word not in ACTIONS:
             word, self._rest = word[0], line.strip()[1:]
         return word or "enter"
 
     def line(self, prompt: str) -> str | None:
-        self._once.pop("overlay", None)
         if self._rest:
             answer, self._rest = self._rest, ""
             return answer
@@ -187,6 +193,7 @@ class PlainView:
 
     def _read(self, timeout: float | None) -> str | None:
         """The next line; None after ``timeout`` seconds, at Ctrl-D, or when the terminal is gone."""
+        self._ended = False
         while b"\n" not in self._typed:
             try:
                 if not select.select([self._terminal], [], [], timeout)[0]:
@@ -195,7 +202,7 @@ class PlainView:
             except OSError:
                 data = b""
             if not data:
-                self._gone = True
+                self._ended = True
                 return None
             self._typed += data
         line, _, self._typed = self._typed.partition(b"\n")
@@ -234,11 +241,16 @@ class PlainView:
             while data:
                 data = data[os.write(self._terminal, data) :]
         except OSError:
-            self._gone = True
+            self._ended = True
 
 
 def _paragraphs(text: str) -> list[str]:
     return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
+
+
+def _typed(command: Command) -> list[str]:
+    """A command behind the name of its window; further lines as a shell asks for them."""
+    return f"{command.window}$ {command.text}".replace("\n", "\n> ").split("\n")
 
 
 def _visible(text: str) -> str:

@@ -1,9 +1,11 @@
 """The full-terminal view of the stage."""
 
 import atexit
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -80,17 +82,33 @@ class ScreenView:
 
     def key(self, timeout: float | None = None) -> str:
         """Wait for a key that is not one of the view itself; "" after ``timeout`` seconds, "eof" without a terminal."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         self._tty.interrupts(False)
         try:
             while True:
-                key = self._tty.key(timeout)
+                key = self._tty.key(self._count_down(deadline))
+                if key == "" and deadline is not None and time.monotonic() < deadline:
+                    continue
                 if key == "space" and self._at_end:
                     return "esc" if self._scene.overlay else "enter"
                 if not self._look(key):
                     return key
                 self._draw()
+                if self._scene.autoplay is not None:
+                    return "esc"  # it stops there
         finally:
             self._tty.interrupts(True)
+
+    def _count_down(self, deadline: float | None) -> float | None:
+        """Show the seconds that are left of an autoplay; how long to wait for a key until the next of them."""
+        if deadline is None:
+            return None
+        left = max(0.0, deadline - time.monotonic())
+        if self._scene.autoplay is None or not left:
+            return left
+        self._scene.autoplay = left
+        self._draw()
+        return left - math.ceil(left - 1) if left > 1 else left
 
     def line(self, prompt: str) -> str | None:
         """Let a line be typed; None if it was given up (Esc, Ctrl-C, Ctrl-D)."""

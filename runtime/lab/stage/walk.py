@@ -36,7 +36,7 @@ class Walk:
             with self._on_stage():
                 self._walk(session.items, session.config.getvalue("maxfail"))
         finally:
-            if self._control.gone:
+            if not os.isatty(1):
                 _write_to_nobody()
             self._give_out(session.items)
         if session.shouldfail:
@@ -48,6 +48,14 @@ class Walk:
         """Run one exercise, and keep its reports."""
         self._ran = runtestprotocol(item, log=False, nextitem=nextitem)
         return True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say how to go on."""
+        stop = self._control.picture.stop
+        if self._control.quits and stop and self._control.scene.phase != "end":
+            where = f"You stopped at step {stop.number}, {stop.outline.title}"
+            terminalreporter.write_line(f"{where}; {self._control.resumed_by} goes on there.")
 
     @contextmanager
     def _on_stage(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ from tests.reports.diagrams.states import (
     text,
     union,
 )
+from tests.reports.diagrams.test_images import BLOB, LAYERDB, A, C, config, layerdb
 from tests.reports.test_render import HOSTILE, Page
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -50,6 +51,7 @@ STEPS: list[tuple[str, Moment, Moment]] = [
     ("Many files", two(union([{}, {}, {}], None)), two(union([MANY, {}, MANY], MANY))),
     ("Fill it", two(memory(0, 8 * MIB)), two(memory(7 * MIB, 8 * MIB, 23, 1, **{SWAP: {"swap": 12 * MIB}}))),
     ("The same in version 2", two(memory_2(0, "max")), two(memory_2(8 * MIB, 8 * MIB, 12 * MIB, 16 * MIB, 5))),
+    ("Image layers", two({"/read": "1"}), two({BLOB: config(A, C), LAYERDB: layerdb(**{"a" * 64: (A, "")})})),
     ("Go down", two(pids("pid:[1]", 9), pids("pid:[1]", 8)), two(pids("pid:[3]", 9, 5, 1), pids("pid:[2]", 8, 3))),
     (
         "Map ids",
@@ -82,6 +84,7 @@ WORDS = [
     ["folder/file-8.txt", "from Branch-0"],
     ["/test", "7 MiB", "+ 12 MiB swap", "limit 8 MiB", "limit met 23 times", "1 killed: out of memory"],
     ["cgroup version 2", "no limit", "24 MiB with swap", "limit met 5 times"],
+    [f"images ({'1' * 12})", "a" * 12, "found in layerdb", "not in layerdb", "files in ffffffffffff", "new"],
     ["where the observer is", "pid:[3]", "level 2", "Two boxes of one level may be the same"],
     ["user ids", "4294900000", "65545", "65635", "group ids", "empty: no id is mapped"],
 ]
@@ -94,8 +97,8 @@ def test_every_drawing_can_be_read(opened: Open, drawn: Path, width: int, dark: 
     contrast = (Path(__file__).parents[1] / "contrast.js").read_text()
     for number, words in enumerate(WORDS, 1):
         page.get("about:blank")
-        page = opened(f"uts.html#step-rename-{number}", width, dark, drawn)
-        figures = page.find_elements(By.CSS_SELECTOR, ".step:not([hidden]) .picture")
+        page = opened(f"uts.html#/step/{number}/state", width, dark, drawn)
+        figures = page.find_elements(By.CSS_SELECTOR, ".step.current .picture")
         assert figures, number
         shown = " ".join(" ".join(figure.text.split()) for figure in figures)
         assert [word for word in words if word not in shown] == []
@@ -106,7 +109,7 @@ def test_every_drawing_can_be_read(opened: Open, drawn: Path, width: int, dark: 
 
 STICKS_OUT = """
 const out = [];
-for (const figure of document.querySelectorAll(".step:not([hidden]) .picture")) {
+for (const figure of document.querySelectorAll(".step.current .picture")) {
   const frame = figure.getBoundingClientRect();
   for (const part of figure.querySelectorAll("svg, text, td, th, li, p, div, rect, circle")) {
     const box = part.getBoundingClientRect();
@@ -120,9 +123,9 @@ return out;
 
 
 def test_one_layout_of_the_network_at_a_time(opened: Open, drawn: Path) -> None:
-    for width, shown in ((1400, ["net wide"]), (360, ["net narrow"])):
-        page = opened("uts.html#step-rename-1", width, folder=drawn)
-        drawings = page.find_elements(By.CSS_SELECTOR, ".step:not([hidden]) svg.net")
+    for width, shown in ((3840, ["net wide"]), (360, ["net narrow"])):
+        page = opened("uts.html#/step/1/state", width, folder=drawn)
+        drawings = page.find_elements(By.CSS_SELECTOR, ".step.current svg.net")
         assert [svg.get_attribute("class") for svg in drawings if svg.is_displayed()] == shown
 
 

@@ -1,0 +1,73 @@
+"""reports/sample/ is the report of a real run of today's labs, in today's form. `docs/sample.py` makes it again."""
+
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.reading import read
+from reports.render import render
+from tests.reports.schema import misfits
+from tests.reports.test_render import Page
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "reports" / "sample"
+RECORD = SAMPLE / "record.jsonl.xz"
+AGAIN = "the sample is that of an earlier version: .venv/bin/python docs/sample.py"
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render([RECORD], tmp_path_factory.mktemp("sample")).parent
+
+
+def pages(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.glob("*.html"))
+
+
+def form(page: str) -> tuple[set[str], set[str]]:
+    """What a page is built of: its ids, and its elements with their classes."""
+    elements = Page(page).elements
+    named = {f"{tag}.{name}" for tag, attributes in elements for name in (attributes.get("class") or "").split()}
+    return {attributes["id"] or "" for _, attributes in elements if "id" in attributes}, named
+
+
+def data(page: str) -> dict[str, Any]:
+    """The data blocks of a page."""
+    blocks = page.split('<script type="application/json" id="')[1:]
+    return {block.partition('"')[0]: json.loads(block.partition(">")[2].partition("</script>")[0]) for block in blocks}
+
+
+def test_every_event_of_its_record_fits_the_schema() -> None:
+    events = [json.loads(line) for line in lzma.decompress(RECORD.read_bytes()).splitlines()]
+    assert misfits(*events) == [], AGAIN
+
+
+def test_it_is_a_whole_run_of_every_lab() -> None:
+    run = read([RECORD])
+    assert run.complete
+    assert sorted(lab.file for lab in run.labs) == sorted(
+        f"labs/{path.name}" for path in (ROOT / "labs").glob("test_*.py")
+    ), AGAIN
+    assert all(len(lab.exercises) == len(lab.planned) for lab in run.labs)
+
+
+def test_its_pages_have_the_form_that_pages_have_today(rendered: Path) -> None:
+    assert pages(SAMPLE) == pages(rendered)
+    for name in pages(rendered):
+        old, new = (SAMPLE / name).read_text(), (rendered / name).read_text()
+        assert form(old) == form(new), f"{name}: {AGAIN}"
+        assert data(old) == data(new), f"{name}: {AGAIN}"
+
+
+def test_it_is_small_enough_for_the_repository() -> None:
+    assert sum(path.stat().st_size for path in SAMPLE.iterdir()) < 6_000_000
+
+
+def test_it_loads_nothing_from_outside() -> None:
+    for name in pages(SAMPLE):
+        for tag, attributes in Page((SAMPLE / name).read_text()).elements:
+            assert "src" not in attributes
+            assert tag != "link" or (attributes["href"] or "").startswith("data:")
