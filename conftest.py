@@ -95,6 +95,9 @@ def run_in_sandbox(config: pytest.Config, chosen: target.Target) -> int:
         environment=dict(os.environ) | {target.WHY_VARIABLE: chosen.why},
     )
     try:
+        if options.is_walk(config):
+            rescue = import_inner("runtime.lab.stage.rescue")
+            return int(rescue.kept(lambda: sandbox.run(plan), screen=config.option.step != "plain"))
         return int(sandbox.run(plan))
     except sandbox.SandboxError as error:
         raise pytest.UsageError(str(error)) from None

@@ -16,7 +16,7 @@ cd "$(dirname "$0")"
 # program -> Debian package that has it
 lab_programs=(python3:python3 gcc:gcc ip:iproute2 unshare:util-linux setpriv:util-linux ping:iputils-ping hostname:hostname
     ps:procps pstree:psmisc strace:strace sudo:sudo newuidmap:uidmap busybox:busybox nft:nftables unionfs:unionfs-fuse mergerfs:mergerfs)
-test_programs=(git:git chromium:chromium chromedriver:chromium-driver shellcheck:shellcheck tmux:tmux pdftotext:poppler-utils)
+test_programs=(git:git chromium:chromium chromedriver:chromium-driver shellcheck:shellcheck tmux:tmux pdftotext:poppler-utils sshd:openssh-server)
 vm_programs=(dockerd:docker.io apparmor_parser:apparmor)  # Docker wants the parser where AppArmor is on
 # packages that bring no program: what is asked of dpkg instead
 lab_packages=(python3-venv libc6-dev)
@@ -101,7 +101,7 @@ END
 }
 
 make_venv() {
-    local venv=$1 python
+    local venv=$1 python compile=''
     if [ "$(cat "$venv/requirements.sum" 2>/dev/null)" = "$(sha256sum < requirements.lock)" ]; then
         return
     fi
@@ -112,7 +112,8 @@ make_venv() {
     fi
     say "making $venv with $python"
     "$python" -m venv --clear "$venv"
-    "$venv/bin/pip" install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+    [ -z "$vm" ] || compile=--no-compile  # root runs the labs there: Python compiles what it imports, and keeps it
+    "$venv/bin/pip" install -qq --disable-pip-version-check ${compile:+"$compile"} --require-hashes -r requirements.lock
     sha256sum < requirements.lock > "$venv/requirements.sum"
 }
 

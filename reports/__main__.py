@@ -33,9 +33,13 @@ record is all that is needed here. Without the name of a command the records are
 EPILOG = """\
 examples:
   python -m reports reports/site/record.jsonl      the HTML report again, beside the record
+  python -m reports compare v1.jsonl v2.jsonl      two machines side by side: compare.html
+  python -m reports class runs/*.jsonl             what a class did: class.html
+  python -m reports grade runs/*.jsonl --format csv
   python -m reports render --help                  how one command is used, with examples
 
-exit codes: 0 it was made (its path is printed), 4 it was not (one sentence on stderr says what to do).
+exit codes: 0 it was made (its path is printed), 1 claims differ (`compare --exit-code`), 4 it was not made (one
+sentence on stderr says what to do).
 """
 
 

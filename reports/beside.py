@@ -8,7 +8,7 @@ from itertools import groupby, zip_longest
 from typing import TypeVar
 
 from reports.model import Claim, Command, Observation, Process, Step
-from reports.noise import SMALLEST, Noise, Pair
+from reports.noise import OF_THE_RUN, SMALLEST, Noise, Pair
 from reports.rows import minor, rows
 from reports.text import value_text
 
@@ -42,6 +42,12 @@ class Item:
     def counts(self) -> bool:
         """Whether it makes the step differ. The state of a machine differs in more than a step is about."""
         return self.differs and self.kind != "change"
+
+    @property
+    def about(self) -> str:
+        """What it is about, in a line: the question, the command as the first run typed it, the check."""
+        typed = next(lines[0].text for lines in self.texts if lines)
+        return typed if self.kind == "command" else self.where
 
     def gist(self, side: int) -> str:
         """The first line that another run has not, or the first line of all."""
@@ -123,10 +129,12 @@ class _Beside:
         if text is None:
             return None
         others = [(other, (texts[other] or "").splitlines()) for other in sides if other != side]
-        return [
-            Line(line, not all(any(self._same_text(side, line, o, each) for each in lines) for o, lines in others))
-            for line in text.splitlines()
-        ]
+
+        def alone(line: str) -> bool:
+            there = (any(self._same_text(side, line, other, each) for each in lines) for other, lines in others)
+            return not OF_THE_RUN.search(line) and not all(there)
+
+        return [Line(line, alone(line)) for line in text.splitlines()]
 
 
 def _shown(command: Command) -> str:

@@ -12,6 +12,7 @@ from jinja2 import Environment
 from reports.model import Run
 from reports.page import inlined, static
 from reports.story import VERDICTS, ClaimView, LabStory, Pane
+from reports.text import visible
 
 FAILURES = ("failed", "error", "interrupted")
 """The outcomes of steps that stand at the top."""
@@ -106,6 +107,6 @@ def _rows(stories: Sequence[LabStory]) -> list[ClaimRow]:
 def _route(story: LabStory, view: ClaimView) -> str:
     """Where the page of the lab shows a claim: at the step that owns it, or where the exercise ended without it."""
     if view.owner:
-        return f"/claim/{quote(view.claim.id)}"
+        return f"/claim/{quote(visible(view.claim.id))}"
     places = (n for n, pane in enumerate(story.panes, 1) if any(own.claim.id == view.claim.id for own in pane.claims))
     return next((f"/step/{place}/claims" for place in places), "")

@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from reports.model import Check, Command, Exercise
+from reports.model import Check, Command, Exercise, Process
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -21,14 +21,34 @@ _TOKEN = re.compile(
     |(?P<date>\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\s+\d+\b|\b\d{4}-\d\d-\d\d\b)
     |(?P<clock>\b\d\d:\d\d(?::\d\d(?:\.\d+)?)?\b)
     |(?P<address>0x[0-9a-f]{5,})
-    |(?P<name>/tmp\w{8}\b|\b(?:tmp|lab)\.\w+|\bpytest-\d+\b|\bpytest-of-\w+|\b(?:unshared|lesson)-\w{8}\b)
+    |(?P<name>(?:/run/unshared|/var/tmp|/tmp)?/(?:tmp\w{8}\b|unshared-\w{8}\b|pytest-of-\w+/pytest-\d+\b)
+        |\b(?:tmp|lab)\.\w+|\blesson-\w{8}\b|\btest_\w+-\d+\b)
+    |(?P<mount>^\d+\ \d+\ \d+:\d+(?=\ )|\b(?:shared|master):\d+)
+    |(?P<hierarchy>^\d+(?=:[\w,=]*:/))
+    |(?P<delay>\btime[= ]\d+(?:\.\d+)?\ ?ms)
+    |(?P<queue>\bSigQ:\s+\d+/\d+)
     |(?P<version>\b\d+(?:\.\d+){2,}[\w.+-]*)
     |(?P<decimal>\b\d+\.\d+\b)
     |(?P<number>-?\d+)
     |(?P<word>[^\W\d]+|.)""",
-    re.VERBOSE,
+    re.VERBOSE | re.MULTILINE,
 )
-_NOISE = {"space", "mac", "local", "date", "clock", "address", "name", "decimal"}
+_NOISE = {
+    "space",
+    "mac",
+    "local",
+    "date",
+    "clock",
+    "address",
+    "name",
+    "mount",
+    "hierarchy",
+    "delay",
+    "queue",
+    "decimal",
+}
+OF_THE_RUN = re.compile(r"pytest|^mount: \(hint\) your fstab|^ +the old version; use 'systemctl")
+"""Lines that tell of the program that runs the lab, or of the machine's systemd."""
 
 _TALKS_OF_PIDS = re.compile(
     r"/proc/(\d+)|\((\d+)\)|^\[\d+\] (\d+)$|(?:--target|-t|-p|--pid|Process|pid)[ =]*(\d+)"
@@ -53,17 +73,25 @@ SMALLEST_IN_CHECKS = 100
 
 @dataclass(frozen=True)
 class Noise:
-    """The numbers that are pids in one exercise of one run."""
+    """The numbers that are pids in one exercise of one run, and the name of its machine."""
 
     pids: frozenset[str] = frozenset()
+    host: str = ""
 
     def parts(self, text: str, least: float) -> list[tuple[str, str]]:
         """The parts of a text, each with its kind of noise ("": none); numbers from `least` on are noise."""
-        return [(found.group(), self._kind(found, least)) for found in _TOKEN.finditer(text.strip())]
+        pieces = re.split(rf"(?<![\w.-])({re.escape(self.host)})(?![\w.-])", text) if self.host else [text]
+        found: list[tuple[str, str]] = []
+        for number, piece in enumerate(pieces):
+            if number % 2:
+                found.append((piece, "host"))
+            else:
+                found += [(token.group(), self._kind(token, least)) for token in _TOKEN.finditer(piece)]
+        return found
 
     def sorted_lines(self, output: str, least: float) -> list[str]:
-        """The lines in an order that noise has no part in, without those of the program that runs the lab."""
-        lines = [line for line in output.splitlines() if "pytest" not in line]
+        """The lines in an order that noise has no part in."""
+        lines = [line for line in output.splitlines() if not OF_THE_RUN.search(line)]
         return sorted(lines, key=lambda line: [kind or token for token, kind in self.parts(line, least)])
 
     def _kind(self, found: re.Match[str], least: float) -> str:
@@ -78,14 +106,20 @@ class Noise:
 
 
 def of(exercise: Exercise) -> Noise:
-    """The noise of an exercise: the pids that were observed, typed or printed in it."""
+    """The noise of an exercise: the pids that were observed, typed or printed in it, and the name it began with."""
+    names = [_host(process) for step in exercise.steps[:1] if step.before for process in step.before.processes]
     pids = {p.pid for step in exercise.steps for seen in (step.before, step.after) if seen for p in seen.processes}
     for command in (command for step in exercise.steps for command in step.commands):
         for found in _TALKS_OF_PIDS.finditer(f"{command.text}\n{command.output}"):
             pids.update(int(number) for number in found.groups() if number)
         if _PRINTS_PIDS.search(command.text):
             pids.update(int(number) for number in re.findall(r"\b\d{1,7}\b", command.output))
-    return Noise(frozenset(str(pid) for pid in pids if pid >= SMALLEST))
+    return Noise(frozenset(str(pid) for pid in pids if pid >= SMALLEST), next(filter(None, names), ""))
+
+
+def _host(process: Process) -> str:
+    name = (process.state or {}).get("/proc/sys/kernel/hostname")
+    return name.strip() if isinstance(name, str) else ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +133,7 @@ class Pair:
         """Whether two texts say the same; numbers from `least` on count not."""
         if one == other:
             return True
-        first, second = self.one.parts(one, least), self.other.parts(other, least)
+        first, second = self.one.parts(one.strip(), least), self.other.parts(other.strip(), least)
         return len(first) == len(second) and all(
             a == b or (kind == other_kind != "") for (a, kind), (b, other_kind) in zip(first, second, strict=True)
         )

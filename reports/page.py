@@ -36,6 +36,7 @@ def environment(translations: NullTranslations) -> Environment:
         "lesson": lesson,
         "prose": lambda text: prose(lesson(text)),
         "heading": lambda text: inline(visible(lesson(text).removesuffix("."))),
+        "reference": lambda text: inline(visible(lesson(text)), breakable),
         "inline": lambda text: inline(visible(lesson(text))),
         "seconds": seconds,
         "bytes": size,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from markupsafe import Markup, escape
 
@@ -74,6 +74,9 @@ INLINE = re.compile(
     r"|(?P<page>\b[A-Za-z_][\w.+-]*)\((?P<section>[1-8])\)|(?P<url>https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:])"
 )
 
+_DEBIAN = {"aufs", "docker-run", "mergerfs", "sudo", "sudoers", "unionfs"}
+"""Man pages that man7.org does not have, and Debian has."""
+
 
 def prose(text: str) -> Markup:
     """A lesson's text as HTML: paragraphs, indented blocks, ``- `` lists, `code`, **strong**, man pages as links."""
@@ -122,14 +125,14 @@ def _block(block: str) -> Markup:
     return Markup("<p>{}</p>").format(inline(block))
 
 
-def inline(text: str) -> Markup:
-    """`code`, **strong**, *emphasis*, man pages and addresses of one stretch of text, everything else escaped."""
+def inline(text: str, plain: Callable[[str], Markup] = escape) -> Markup:
+    """`code`, **strong**, *emphasis*, man pages and addresses of one stretch of text, everything else by `plain`."""
     parts: list[Markup] = []
     at = 0
     for found in INLINE.finditer(text):
-        parts += [escape(text[at : found.start()]), _inline(found)]
+        parts += [plain(text[at : found.start()]), _inline(found)]
         at = found.end()
-    return Markup("").join([*parts, escape(text[at:])])
+    return Markup("").join([*parts, plain(text[at:])])
 
 
 def _inline(found: re.Match[str]) -> Markup:
@@ -145,6 +148,8 @@ def _inline(found: re.Match[str]) -> Markup:
 
 def man_page(page: str, section: str) -> str:
     """The address of a man page."""
+    if page in _DEBIAN:
+        return f"https://manpages.debian.org/{page}.{section}"
     return f"https://man7.org/linux/man-pages/man{section}/{page}.{section}.html"
 
 

@@ -54,3 +54,38 @@ def test_another_system_is_told_by_name_what_is_missing(tmp_path, asked):
     assert result.returncode == 1
     assert "this is no Debian or Ubuntu; please install by hand" in result.stderr
     assert asked in result.stderr
+
+
+def test_the_packages_of_a_vm():
+    """A VM gets a Docker engine, and nothing that only the project's own tests need."""
+    here = provision("--packages").stdout.split()
+    vm = provision("--vm", "lab", "--packages").stdout.split()
+    assert {"chromium", "strace", "libc6-dev"} <= set(here)
+    assert {"docker.io", "apparmor", "strace", "libc6-dev"} <= set(vm)
+    assert "docker.io" not in here
+    assert "chromium" not in vm
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--vm"], "--vm wants a word after it"),
+        (["--vm", "lab", "--cgroup", "v3"], "--cgroup v3: use v1 or v2"),
+    ],
+)
+def test_options_of_a_vm(arguments, said):
+    result = provision(*arguments)
+    assert result.returncode == 1
+    assert said in result.stderr
+
+
+def test_a_machine_that_is_no_vm_is_left_alone(tmp_path):
+    """--vm changes the whole machine; where systemd says that this is no VM, nothing happens."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "systemd-detect-virt").symlink_to("/bin/false")  # what it answers on bare metal
+    path = f"{programs}:{os.environ['PATH']}"
+    result = provision("--vm", "lab", env=clean_environment() | {"PATH": path, "UNSHARED_VENV": str(tmp_path / "venv")})
+    assert result.returncode == 1
+    assert "run it as root in a VM" in result.stderr
+    assert not (tmp_path / "venv").exists()

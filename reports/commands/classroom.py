@@ -54,7 +54,9 @@ def run(options: Namespace) -> int:
         students = [Student(names[student.name], "", student.runs) for student in students]
     room = Classroom(students, censored)
     write_file(options.output, page(room))
-    print(f"{len(students)} students, {len(room.steps)} steps, {len(room.tallies)} questions: {options.output}")
+    counts = {"student": len(students), "step": len(room.steps), "question": len(room.tallies)}
+    told = ", ".join(f"{count} {thing}{'' if count == 1 else 's'}" for thing, count in counts.items())
+    print(f"{told}: {options.output}")
     return 0
 
 

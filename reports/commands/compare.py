@@ -82,7 +82,7 @@ def line(row: ClaimRow) -> str:
         return f"{row.claim.id:<10}  {words[0]}: the outcome of its step"
     values = " | ".join(visible(item.gist(side))[:SHOWN] for side in range(len(words)))
     word = next(word for word in words if word != "-")
-    return f"{row.claim.id:<10}  {word}, {item.kind} {visible(item.where)[:SHOWN]}: {values}"
+    return f"{row.claim.id:<10}  {word}, {visible(item.about)[:SHOWN]}: {values}"
 
 
 def page(beside: Sequence[Side], comparison: Comparison) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from reports.classroom import Student, was_asked
+from reports.classroom import Student
 from reports.model import Exercise, Lab, PlannedExercise, Step
 from reports.text import value_text, visible
 
@@ -136,11 +136,10 @@ def _checks(step: Step, exercise: Exercise) -> Iterator[Grade]:
 
 def _prediction(step: Step) -> Grade:
     made = step.prediction
-    asked = was_asked(made)
     if made is None and step.outcome == UNSUPPORTED:
         return Grade(step.lab, step.exercise, "", "prediction", step.title, UNSUPPORTED, 0, 0)
-    if made is None or not asked or made.given is None:
-        status = "no answer" if asked else NOT_REACHED
+    if made is None or made.given is None:
+        status = "no answer" if made else NOT_REACHED
         return Grade(step.lab, step.exercise, "", "prediction", step.title, status, 0, step.points)
     status = "right" if made.correct else "wrong"
     note = f"answered {value_text(made.given)}, observed {value_text(made.observed)}"

@@ -35,6 +35,7 @@
   }
 
   form.addEventListener("input", filter);
+  form.addEventListener("change", filter);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const first = steps.find((step) => !step.link.closest("li").hidden);

@@ -60,7 +60,9 @@
     choose(index, tab);
     const address = base + hash.slice(1);
     if (write && location.hash !== address) history[moved ? "pushState" : "replaceState"](null, "", address);
-    if (moved) for (const call of callbacks.step) call(index);
+    if (!moved) return;
+    for (const call of callbacks.step) call(index);
+    if (getComputedStyle(document.body).position !== "fixed") step.element.scrollIntoView();
   }
 
   function leave() {
@@ -77,7 +79,6 @@
     step.element.querySelector(".side").prepend(tabs);
     for (const part of [layout, ...step.element.children]) part.scrollTop = 0;
     if (focus) step.element.querySelector("h2").focus({preventScroll: true});
-    if (getComputedStyle(document.body).position !== "fixed") step.element.scrollIntoView();
     if (!step.link) return;
     step.link.setAttribute("aria-current", "step");
     step.link.scrollIntoView({block: "nearest"});

@@ -215,10 +215,16 @@
     return [...parted].filter(([, some]) => some.length);
   }
 
+  /* A drawing as it was made with the page, where all text in it was escaped; it is parsed when it is first needed. */
+  function drawing(number) {
+    const source = document.getElementById(`drawing-${number}`).textContent;
+    return new DOMParser().parseFromString(source, "text/html").body.childNodes;
+  }
+
   unshared.ontab("state", (index, panel) => {
     states ??= data("states");
     const step = states.steps[steps[index].state], place = panel.querySelector(".kernel");
-    for (const number of drawn[index]) place.append(document.getElementById(`drawing-${number}`).content.cloneNode(true));
+    for (const number of drawn[index]) place.append(...drawing(number));
     for (const one of step?.processes ?? []) place.append(process(one, step));
     if (!place.childElementCount) place.append(make("p", {class: "nothing"}, words.unwatched));
   });

@@ -109,7 +109,7 @@ class Course:
                 verdict = "unsupported" if self._outcome == "unsupported" else "failed"
                 reason = fields if "how" in fields else {"reason": "its step was not reached"}
                 self._open().emit("claim", exercise=exercise, step=None, claim=claim, verdict=verdict, **reason)
-        seconds = round(self._seconds - self.paused, 4)
+        seconds = round(max(0.0, self._seconds - self.paused), 4)
         end = {"lab": outline.name, "exercise": exercise, "outcome": self._outcome, "seconds": seconds}
         self._open().emit("exercise_end", **end, **fields)
         self._forget()

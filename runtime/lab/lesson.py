@@ -2,6 +2,7 @@
 
 import linecache
 import os
+import re
 import sys
 import time
 import traceback
@@ -22,6 +23,7 @@ from runtime.lab.record import Recorder
 from runtime.lab.requirements import Unsupported
 
 SHOWN_VALUES = 2000  # characters of a check's values that are recorded
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")  # pytest colours an explanation where its output is coloured
 
 T = TypeVar("T")
 Watched = windows.Window | namespaces.Child[Any] | int
@@ -306,9 +308,9 @@ class Step:
 
 
 def _values(explanation: str) -> str:
-    """Pytest's explanation of an assert without its advice on options, cut to ``SHOWN_VALUES``."""
+    """Pytest's explanation of an assert without its colours and its advice on options, cut to ``SHOWN_VALUES``."""
     advice = ("Use -v", "Omitting ", "...Full output truncated")
-    lines = [line for line in explanation.splitlines() if not line.strip().startswith(advice)]
+    lines = [line for line in _COLOUR.sub("", explanation).splitlines() if not line.strip().startswith(advice)]
     return "\n".join(lines).rstrip()[:SHOWN_VALUES]
 
 

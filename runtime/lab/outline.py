@@ -2,9 +2,9 @@
 
 import ast
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,28 @@ QUESTIONS: dict[str, Callable[..., prediction.Question]] = {
 
 @dataclass(frozen=True)
 class StepOutline:
-    """One ``with lab.step(...)`` of an exercise; ``first`` and ``last`` are its lines.
-
-    ``commands`` are (window, text) as the source types them, with braces around what only the run knows; ``question``
-    is None too where its words are not literal.
-    """
+    """One ``with lab.step(...)`` of an exercise; ``first`` and ``last`` are its lines."""
 
     title: str
     claims: tuple[str, ...]
     shows: tuple[str, ...]
     asks: bool
-    question: prediction.Question | None
     points: float
-    commands: tuple[tuple[str, str], ...]
     first: int
     last: int
+    node: ast.With = field(repr=False, compare=False)
+    ask: ast.expr | None = field(repr=False, compare=False)
+    windows: Mapping[str, str] = field(repr=False, compare=False)  # of the exercise, by the variable that holds it
+
+    @cached_property
+    def commands(self) -> list[tuple[str, str]]:
+        """(window, text) as the source types them, with braces around what only the run knows."""
+        return list(_commands(self.node, self.windows))
+
+    @cached_property
+    def question(self) -> prediction.Question | None:
+        """What it asks; None too where its words are not literal."""
+        return _question(self.ask)
 
 
 @dataclass(frozen=True)
@@ -104,8 +111,9 @@ def split_docstring(docstring: str) -> tuple[str, str]:
 
 def _exercise(function: ast.FunctionDef) -> ExerciseOutline:
     title, text = split_docstring(ast.get_docstring(function) or "")
-    blocks = [node for node in ast.walk(function) if isinstance(node, ast.With)]
-    windows = dict(_windows(function))
+    nodes = list(ast.walk(function))
+    blocks = [node for node in nodes if isinstance(node, ast.With)]
+    windows = dict(_windows(nodes))
     steps = [_step(block, call, windows) for block in blocks for call in _step_calls(block)]
     steps.sort(key=lambda step: step.first)
     return ExerciseOutline(function.name, title, text, function.lineno, function.end_lineno or 0, tuple(steps))
@@ -116,9 +124,9 @@ def _step_calls(node: ast.With) -> list[ast.Call]:
     return [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "step"]
 
 
-def _windows(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+def _windows(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
     """(variable, window) of each ``first = lab.window("first")``, also of several in one assignment."""
-    for node in ast.walk(function):
+    for node in nodes:
         if isinstance(node, ast.Assign):
             target, value = node.targets[0], node.value
             pairs: list[tuple[ast.expr, ast.expr]] = [(target, value)]
@@ -137,7 +145,7 @@ def _method(node: ast.AST) -> tuple[str, str, list[ast.expr]]:
     return "", "", []
 
 
-def _commands(node: ast.With, windows: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _commands(node: ast.With, windows: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     calls = [call for statement in node.body for call in ast.walk(statement) if isinstance(call, ast.Call)]
     for call in sorted(calls, key=lambda call: (call.end_lineno, call.end_col_offset)):  # as they are evaluated
         variable, method, arguments = _method(call)
@@ -171,7 +179,7 @@ def _question(node: ast.expr | None) -> prediction.Question | None:
     return QUESTIONS[node.func.id](*arguments, **named)
 
 
-def _step(node: ast.With, call: ast.Call, windows: dict[str, str]) -> StepOutline:
+def _step(node: ast.With, call: ast.Call, windows: Mapping[str, str]) -> StepOutline:
     given = {keyword.arg: keyword.value for keyword in call.keywords}
     title = _literal(call.args[0]) if call.args else ""
     return StepOutline(
@@ -179,11 +187,12 @@ def _step(node: ast.With, call: ast.Call, windows: dict[str, str]) -> StepOutlin
         claims=tuple(_literal(given["claims"])) if "claims" in given else (),
         shows=tuple(_literal(given["shows"])) if "shows" in given else (),
         asks="ask" in given,
-        question=_question(given.get("ask")),
         points=_literal(given["points"]) if "points" in given else 1,
-        commands=tuple(_commands(node, windows)),
         first=node.lineno,
         last=node.end_lineno or node.lineno,
+        node=node,
+        ask=given.get("ask"),
+        windows=windows,
     )
 
 

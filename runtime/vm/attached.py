@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+# A child with APART gets none of the signals that our terminal sends: ours is the one to decide.
+APART: dict[str, Any] = {"start_new_session": True}
 _PATIENCE: float | None = None
-_APART: dict[str, Any] = {"start_new_session": True}
 if sys.platform == "win32":
+    APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     _PATIENCE = 0.5  # Python cannot be interrupted there while it waits for a process
-    _APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -20,32 +21,23 @@ def has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def run_on_terminal(command: Sequence[str]) -> int:
-    """Run ssh on our terminal, where Ctrl-C is a byte for the machine; if we are told to end, so is ssh."""
-    process = subprocess.Popen(command)
+def run(command: Sequence[str], pass_inside: Callable[[int], None]) -> int:
+    """Run ssh, on our terminal if there is one; its exit code, or 128 + n if we were told to end by signal n.
+
+    ``pass_inside`` gets the numbers of our signals.  On a terminal Ctrl-C is none: it is a byte, as in any ssh.
+    """
+    terminal = has_terminal()
+    process = subprocess.Popen(command) if terminal else subprocess.Popen(command, stdin=subprocess.DEVNULL, **APART)
     told: list[int] = []
 
-    def end(number: int) -> None:
-        if number != signal.SIGINT:  # which the terminal sent to ssh too, if it sent it at all
+    def on_signal(number: int) -> None:
+        if number != signal.SIGINT:
             told.append(128 + number)
-            process.terminate()
+        if number != signal.SIGINT or not terminal:
+            pass_inside(number)
 
-    code = _wait(process, end)
+    code = _wait(process, on_signal)
     return told[0] if told else code
-
-
-def run_on_pipes(command: Sequence[str]) -> int:
-    """Run ssh with our output, apart from our signals: they go inside, as lines on its stdin (inside.py, run)."""
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0, **_APART)
-    stdin = process.stdin
-    assert stdin is not None
-
-    def pass_on(number: int) -> None:
-        with suppress(OSError):  # it has just ended
-            stdin.write(f"{number}\n".encode())
-
-    with stdin:
-        return _wait(process, pass_on)
 
 
 def _wait(process: "subprocess.Popen[bytes]", on_signal: Callable[[int], None]) -> int:

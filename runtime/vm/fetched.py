@@ -22,6 +22,7 @@ def unpack(content: bytes, report: Path, files: Sequence[Path]) -> list[Path]:
             if path is None or taken is None:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # should it be a link, what it points to stays as it is
             path.write_bytes(taken.read())
             os.utime(path, (member.mtime, member.mtime))
             (came.append if path in files else fresh.add)(path)

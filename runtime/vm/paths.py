@@ -11,7 +11,7 @@ from pathlib import PurePath, PurePosixPath
 
 MIRROR = PurePosixPath("/srv/unshared")
 _DEVICES = ("/dev", "/proc")
-_ATTACHED = re.compile(r"(-[A-Za-z]|-{0,2}[\w.-]+=)(.*)", re.DOTALL)  # -c/a.ini, --junitxml=/a.xml, cache_dir=/a
+_ATTACHED = re.compile(r"(-{0,2}[\w.-]+=|-[A-Za-z])(.*)", re.DOTALL)  # --junitxml=/a.xml, cache_dir=/a, -c/a.ini
 
 
 def inside(path: PurePath) -> PurePosixPath:

@@ -45,8 +45,8 @@ class Connection:
 
     def close(self) -> None:
         """End the connection, and remove its files."""
-        if (self._directory / "s").exists():
-            subprocess.run([*self._ssh(), "-O", "exit", self._machine.name], capture_output=True)
+        if _can_share():
+            self._ask("exit")
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def command(self, remote: Sequence[str], terminal: bool = False) -> list[str]:
@@ -61,14 +61,13 @@ class Connection:
                 f"the machine {name} shows another host key than at the first contact, so it may be another machine; "
                 f"if you know why, remove {self._known_hosts} and start again"
             )
-        if not words:
+        if not words and self._is_open():
             return VmError(
                 f"in the machine {name} pytest was ended by a signal; python -m reports renders what was recorded"
             )
-        mend = self._machine.command("reload")
-        return UnreachableError(
-            f"the machine {name} is running, but ssh does not reach it ({words}); restart it: {mend}"
-        )
+        mend = f"restart it: {self._machine.command('reload')}"
+        words = words or "the connection was lost"
+        return UnreachableError(f"the machine {name} is running, but ssh does not reach it ({words}); {mend}")
 
     def _connect(self) -> None:
         first = not self._known_hosts.exists()
@@ -102,6 +101,15 @@ class Connection:
         }
         given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         return [self._program, "-F", str(self._machine.config), "-E", str(self._directory / "log"), *before, *given]
+
+    def _is_open(self) -> bool:
+        return not _can_share() or self._ask("check") == 0
+
+    def _ask(self, what: str) -> int:
+        """Ask the ssh in the background (ssh(1), -O)."""
+        if not (self._directory / "s").exists():
+            return FAILED
+        return subprocess.run([*self._ssh(), "-O", what, self._machine.name], capture_output=True).returncode
 
     def _fingerprint(self) -> str:
         """The fingerprint of the key that was written down, as ``ssh-keygen -l`` prints it."""

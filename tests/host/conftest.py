@@ -116,7 +116,8 @@ class Host:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        assert process.stdout and process.stdout.readline() == b"ready\n"
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
         lines = [
             f"Host {name}",
             "HostName 127.0.0.1",

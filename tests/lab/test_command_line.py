@@ -137,6 +137,9 @@ def test_colours_and_bars_of_a_terminal(checkout):
     assert b"\x1b[32m" in child.before
     assert b"3/3" in child.before
     assert b"SKIPPED" in child.before
+    values = [check["values"] for check in checkout.events("check")]
+    assert values
+    assert not any("\x1b" in value for value in values)
 
 
 def test_no_colour(checkout):

@@ -58,6 +58,7 @@ def opened(browser: webdriver.Chrome, site: Path) -> Iterator[Open]:
         browser.get((folder / page.partition("#")[0]).as_uri() + page[len(page.partition("#")[0]) :])
         return browser
 
+    browser.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "file://", "storageTypes": "local_storage"})
     drain(browser)
     yield opened
     console, addresses = drain(browser)

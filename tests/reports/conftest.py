@@ -10,8 +10,9 @@ import pytest
 from reports.model import Lab, Run
 from reports.reading import read
 from tests.reports.browser import REAL, browser, opened, site
+from tests.reports.runs import uts_record
 
-__all__ = ["REAL", "browser", "opened", "site"]
+__all__ = ["REAL", "browser", "opened", "site", "uts_record"]
 
 Event = dict[str, Any]
 

@@ -70,7 +70,10 @@ def _crowded(event: Event, processes: int, strangers: Iterator[Event]) -> Event:
     more = islice(strangers, processes - len(event["processes"]))
     return event | {
         "processes": event["processes"]
-        + [process | {"label": f"{process['label']} {number}", "pid": 5000 + number} for number, process in enumerate(more)]
+        + [
+            process | {"label": f"{process['label']} {number}", "pid": 5000 + number}
+            for number, process in enumerate(more)
+        ]
     }
 
 

@@ -1,5 +1,7 @@
 """`python -m reports class`: what thirty students did."""
 
+import csv
+import io
 import re
 from html import unescape
 from pathlib import Path
@@ -10,9 +12,7 @@ from reports.__main__ import main
 from reports.classroom import Classroom, gather
 from reports.pseudonyms import censor, pseudonyms
 from tests.reports.conftest import END, Event, Write, event, exercise, exercise_end, lab, run, step, step_end
-from tests.reports.runs import NAMES, class_of, uts_record
-
-__all__ = ["uts_record"]
+from tests.reports.runs import NAMES, class_of, run_labs
 
 pytestmark = pytest.mark.privileged
 
@@ -171,6 +171,31 @@ def test_a_run_that_asked_nobody(write: Write, tmp_path: Path) -> None:
     record = write(run(), lab(), exercise(), step(), step_end(), exercise_end(), END)
     assert main(["class", str(record), "-o", str(tmp_path / "class.html")]) == 0
     assert "Nobody was asked." in (tmp_path / "class.html").read_text()
+
+
+def test_real_students(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two students who answered from a file; nothing is put into these records by hand."""
+    step_ = "uts/test_rename_stays_inside/2"
+    records = []
+    for name, answer in (("Ada", "the old one"), ("Tim", "the new one")):
+        (tmp_path / f"{name}.yaml").write_text(f"{step_}: {answer}\n")
+        given = "--answers", str(tmp_path / f"{name}.yaml"), "--student", name
+        records.append(run_labs(tmp_path / name, "labs/", "--lab", "uts", "-k", "rename_stays", *given))
+    room = Classroom(gather(records))
+    (tally,) = room.tallies
+    assert tally.step.id == step_
+    assert [(answer.text, answer.count, answer.right) for answer in tally.answers] == [
+        ("the old one", 1, True),
+        ("the new one", 1, False),
+    ]
+    assert [(student.name, student.right, student.stopped) for student in room.students] == [
+        ("Ada", 1, ""),
+        ("Tim", 0, ""),
+    ]
+    assert main(["grade", *map(str, records), "--format", "csv", "--only", "predictions"]) == 0
+    ada, tim = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert ada["max"] == tim["max"] > "1"
+    assert (ada["score"], tim["score"]) == ("1", "0")
 
 
 def test_errors_are_one_sentence(write: Write, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,7 @@ from reports.__main__ import main
 from tests.conftest import events_of
 from tests.reports.accessible import violations
 from tests.reports.browser import Open, needs_chromium
-from tests.reports.runs import class_of, uts_record
-
-__all__ = ["uts_record"]
+from tests.reports.runs import class_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.privileged, needs_chromium]
 

@@ -24,9 +24,9 @@ from tests.reports.conftest import (
     step,
     step_end,
 )
-from tests.reports.runs import run_labs, uts_record, who_records
+from tests.reports.runs import run_labs, who_records
 
-__all__ = ["uts_record", "who_records"]
+__all__ = ["who_records"]
 
 CLAIM = {"id": "uts-01", "section": "s", "statement": "A name stays inside.", "verdict": "holds", "truth": "It does."}
 OTHER = {**CLAIM, "id": "uts-02", "statement": "Two <b>links</b>.", "visible_in": ["/proc/sys/kernel/hostname"]}
@@ -160,7 +160,7 @@ def test_the_terminal_has_a_line_for_each_claim_that_differs(
     assert main(["compare", *records]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "uts-02      holds | unsupported",
-        "uts-01      holds, command first: 4096 | max",
+        "uts-01      holds, $ cat limit: 4096 | max",
         "2 of 2 claims differ: compare.html",
     ]
     assert main(["compare", *records, "--exit-code"]) == 1

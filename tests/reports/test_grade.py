@@ -12,9 +12,7 @@ from reports.__main__ import main
 from reports.classroom import gather
 from reports.grading.grades import Report, grade
 from tests.reports.conftest import END, Event, Write, event, exercise, exercise_end, lab, run, step, step_end
-from tests.reports.runs import NAMES, class_of, uts_record
-
-__all__ = ["uts_record"]
+from tests.reports.runs import NAMES, class_of
 
 ASK = {"kind": "number", "question": "How many?", "choices": [], "unit": ""}
 

@@ -5,7 +5,7 @@ import pytest
 from reports.model import Check, Command
 from reports.noise import Noise, Pair
 
-PAIR = Pair(Noise(frozenset({"272", "1500"})), Noise(frozenset({"105"})))
+PAIR = Pair(Noise(frozenset({"272", "1500"}), "vm"), Noise(frozenset({"105"}), "bookworm-lab"))
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,15 @@ PAIR = Pair(Noise(frozenset({"272", "1500"})), Noise(frozenset({"105"})))
         ("0xd7528417 0   nobody", "0x78a48bba 0          nobody"),
         ("/tmp/tmp.tiD9Vj", "/tmp/tmp.6E8OXJ"),
         ("1795505720", "1795506317"),
-        ("/run/unshared/pytest-of-root/pytest-0/x", "/run/unshared/pytest-of-nobody/pytest-12/x"),
+        ("vm", "bookworm-lab"),
+        ("root@vm:~", "root@bookworm-lab:~"),
+        ("4:memory:/lesson", "7:memory:/lesson"),
+        ("SigQ:\t0/96364", "SigQ:\t2/3803"),
+        ("171 161 0:46 / /run/netns rw shared:1 - tmpfs", "447 446 0:57 / /run/netns rw shared:222 - tmpfs"),
+        ("1 received, 0% packet loss, time 0ms", "1 received, 0% packet loss, time 1ms"),
+        ("cd /sys/fs/cgroup/memory/test_swappiness0-2", "cd /sys/fs/cgroup/memory/test_swappiness0-755"),
+        ("mount: /run/unshared/tmpqcgbxnmc/dev: denied", "mount: /tmp/tmp5kgkwcm1/dev: denied"),
+        ("/run/unshared/pytest-of-root/pytest-0/x", "/tmp/pytest-of-nobody/pytest-12/x"),
     ],
 )
 def test_noise(one: str, other: str) -> None:
@@ -44,6 +52,8 @@ def test_noise(one: str, other: str) -> None:
         ("uid=0(root)", "uid=1000(dev)"),
         ("uts:[4026532252]", "user:[4026532252]"),
         ("a b", "a b c"),
+        ("container001", "bookworm-lab"),
+        ("vms", "bookworm-lab"),
     ],
 )
 def test_differences(one: str, other: str) -> None:
@@ -58,6 +68,8 @@ def test_lines_in_another_order_are_the_same_and_measures_too() -> None:
     neighbours = "10.1.1.3 dev v lladdr aa:aa:aa:aa:aa:aa\n10.1.1.1 dev v lladdr bb:bb:bb:bb:bb:bb"
     turned = "10.1.1.1 dev v lladdr cc:cc:cc:cc:cc:cc\n10.1.1.3 dev v lladdr dd:dd:dd:dd:dd:dd"
     assert PAIR.same_output(command("ip neighbour", neighbours), command("ip neighbour", turned))
+    hint = "mount: (hint) your fstab has been modified, but systemd still uses\n       the old version; use 'systemctl"
+    assert PAIR.same_output(command("mount x", ""), command("mount x", hint))
     usage = "cat memory.usage_in_bytes"
     assert PAIR.same_output(command(usage, "10989568"), command(usage, "11251712"))
     assert not PAIR.same_output(command(usage, "10989568"), command(usage, "0"))

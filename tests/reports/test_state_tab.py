@@ -211,7 +211,7 @@ def test_every_real_step_can_be_opened(opened: Open) -> None:
 def test_a_drawing_is_in_the_page_once(opened: Open, site: Path) -> None:
     page = opened("uts.html")
     drawings: list[str] = page.execute_script(
-        "return [...document.querySelectorAll('template[id^=drawing]')].map(t => t.innerHTML)"
+        "return [...document.querySelectorAll('script[id^=drawing]')].map(each => each.textContent)"
     )
     assert len(set(drawings)) == len(drawings) > 2
     page.execute_script("dispatchEvent(new Event('beforeprint'))")

@@ -24,8 +24,7 @@ class Walker:
         self.checkout = checkout
         self.site = checkout.site
         command = command or checkout.command("labs/")
-        view = [] if "--quiz" in arguments else ["--step=plain"]
-        command = [*command, *view, *arguments]
+        command = [*command, "--step=plain", *arguments]
         environment = clean_environment() | {"TERM": "xterm-256color"} | environment
         self.child: pexpect.spawn[str] = pexpect.spawn(
             command[0],

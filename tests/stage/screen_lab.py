@@ -26,9 +26,7 @@ def test_output(lab: Lab) -> None:
         ask=Choice("How wide is 中?", "one column", "two columns"),
     ) as step:
         second.run("printf '中文输出%.0s' 1 2 3 4 5 6 7 8 9 10; echo")
-        third.run(
-            "printf 'e\\u0301 \\U1F469\\u200d\\U1F467 \\u2764\\ufe0f \\U1F44D\\U1F3FD \\U1F1E9\\U1F1EA हिन्दी|\\n'"
-        )
+        third.run("printf 'e\\u0301 \\U1F469\\u200d\\U1F467 \\u2764\\ufe0f \\U1F44D\\U1F3FD \\U1F1E9\\U1F1EA ที่|\\n'")
         first.run("hostname screen; printf '\\033[31mred\\033[0m and \\033[1;44mblue\\033[0m\\n'")
         step.answer("two columns")
         assert first.run("hostname") == "screen"

@@ -103,7 +103,7 @@ def test_every_key_does_something_that_can_be_seen(start: Start, screen_checkout
     terminal.press("Enter", lambda seen: re.search(r"goes on in \d+ s", seen) is not None)
     before = seconds_left(terminal)
     terminal.wait(lambda seen: 0 < seconds(seen) < before)
-    terminal.press("x", "Autoplay is off.")
+    terminal.press("x", lambda seen: "goes on in" not in seen)
     terminal.press("o", "report")
     terminal.press("q", "ready>")
 
@@ -173,8 +173,8 @@ def test_what_a_step_did_is_shown_and_the_terminal_is_given_back(start: Start, s
     shown = terminal.press("Enter", "back-2")
     assert "echo back-" in shown  # typed text is echoed
     shown = terminal.wait(" icanon")
-    for setting in (" isig", " icanon", " echo ", " ixon", "susp = ^Z"):
-        assert setting in shown
+    assert {"isig", "icanon", "echo", "ixon"} <= set(shown.split())
+    assert "susp = ^Z" in shown
     given = [event["given"] for event in events_of(screen_checkout.site / "record.jsonl") if "given" in event]
     assert given == ["two columns", 199, "你好", ["echo one", "echo three", "echo two"]]
 
@@ -202,14 +202,11 @@ def test_wide_characters_do_not_break_the_windows(start: Start, size: tuple[int,
     windows = panes_of(rows)
     assert len(windows) > 5
     whole = "".join(windows)
-    for expected in ("中文输出", "é", "हिन्दी|"):
+    for expected in ("中文输出", "é", "ที่|"):
         assert expected in whole
-    places = re.escape("│")
-    lines = [position for row in windows if all(ord(char) < 0x1F000 for char in row) for position in [columns_of(row)]]
-    assert places
-    assert len(lines) > 3
-    assert all(line == lines[0] for line in lines)
+    lines = [columns_of(row) for row in windows]
     assert len(lines[0]) == 2
+    assert all(line == lines[0] for line in lines)
 
 
 def test_a_resized_terminal_is_drawn_again_at_once(start: Start) -> None:
@@ -247,14 +244,14 @@ def test_no_color_means_none_and_colours_are_the_terminals_own(start: Start) -> 
     run_first_step(coloured)
     found = colours("\n".join(coloured.screen(escapes=True)))
     assert {31, 32, 36, 44} <= found  # 31 and 44 are the output of a window as well
-    assert found <= {31, 32, 35, 36, 39, 44, 49}
+    assert found <= {31, 32, 35, 36, 44}
 
 
 def colours(escaped: str) -> set[int]:
     numbers = {
         int(number) for found in re.findall(r"\x1b\[([\d;]*)m", escaped) for number in found.split(";") if number
     }
-    return {number for number in numbers if number >= 30}
+    return {number for number in numbers if number >= 30} - {39, 49}  # back to the default: tmux writes that
 
 
 def test_a_command_is_typed_letter_by_letter(start: Start) -> None:
@@ -264,8 +261,7 @@ def test_a_command_is_typed_letter_by_letter(start: Start) -> None:
     lengths: list[int] = []
 
     def typed(shown: str) -> bool:
-        found = re.search(r"# (p?r?i?n?t?f?) *[│ ]", shown)
-        lengths.append(len(found[1]) if found else 0)
+        lengths.append(max(map(len, re.findall(r"# (p?r?i?n?t?f?)", shown)), default=0))
         return "printf '中" in shown
 
     terminal.wait(typed)
@@ -312,6 +308,8 @@ def test_the_uts_lab(tmp_path: Path) -> None:
         terminal.type("1")
         shown = terminal.press("Enter", "Enter goes on")
         assert "✓ you were right" in shown
-        assert "container001" in shown
-        terminal.press("PageDown", "✓ holds  claim uts-01")
+        assert re.search(r"root@\S+# hostname container001", shown)
+        assert "✓ holds  claim uts-01" in shown
+        terminal.press("Space", "uts_namespaces(7)")
+        terminal.press("Space", " → container001")
         terminal.press("q", "ready>")

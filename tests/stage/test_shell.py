@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import termios
 import time
 from pathlib import Path
 
+import pexpect
 import pytest
 
 pytestmark = pytest.mark.privileged
@@ -113,6 +115,25 @@ def test_a_shell_that_kills_itself(walk):
     assert "Step 2 of 3" in walker.key()
     walker.end("q")
     assert walker.status == 0
+
+
+@pytest.mark.parametrize("victim", ["$PPID", "-1"])
+def test_a_shell_that_kills_the_stage(walk, victim):
+    """The terminal is as before, nothing is left, and the walk can be resumed."""
+    walker = walk("-k", "names")
+    before = termios.tcgetattr(walker.child.child_fd)
+    walker.wait()
+    walker.key()
+    enter_shell(walker)
+    walker.child.sendline(f"kill -KILL {victim}")
+    walker.child.expect(pexpect.EOF)
+    assert termios.tcgetattr(walker.child.child_fd) == before
+    walker.child.close()
+    assert walker.status == 128 + signal.SIGKILL
+    assert not left_over(walk.checkout)
+    walker = walk("--resume")
+    assert "Here you stopped: step 1, Enter." in walker.wait()
+    walker.end("q")
 
 
 def test_a_shell_in_a_namespace_of_processes(walk):

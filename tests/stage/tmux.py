@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-TIMEOUT = 40.0
+TIMEOUT = 20.0
 
 
 class Tmux:

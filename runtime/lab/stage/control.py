@@ -7,10 +7,9 @@ run up to the wanted step.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from types import FrameType
 from typing import NoReturn
 
 from runtime.lab.course import Abandoned, Course
@@ -18,17 +17,17 @@ from runtime.lab.prediction import Prediction, score
 from runtime.lab.record import Event
 from runtime.lab.stage import asking, shell
 from runtime.lab.stage.itinerary import Itinerary, Stop
+from runtime.lab.stage.keyboard import Keyboard
 from runtime.lab.stage.keys import ACTIONS
 from runtime.lab.stage.picture import Picture
 from runtime.lab.stage.scene import Phase, View
+from runtime.lab.terminal import WindowError
+from runtime.lab.window import Window
 
 FRAME = 0.05  # seconds between two drawings while a step runs
 AUTOPLAY = 5.0  # seconds, unless --autoplay says otherwise
+LONGEST_DELAY = 3600.0
 LONGEST_TYPING = 8.0  # seconds; a long command is typed faster
-
-
-class Hangup(BaseException):
-    """The terminal is gone while somebody is waited for."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +60,17 @@ class Control:
         self.picture = Picture(itinerary)
         self.scene = self.picture.scene
         self.destination: Stop | None = None
+        self.keyboard = Keyboard(view)
         self.quits = False
-        self.gone = False
         self.predictions: dict[str, Prediction] = {}  # what was said, by step: a question is asked once
         self.known: frozenset[str] = frozenset()  # the steps of those that were said before this walk
         self.goal: Goal | None = None  # None: every step
         self.results: dict[str, bool | None] = {}  # whether it was right, by step; None: nothing was said
         self.unreachable: set[str] = set()  # steps that this machine does not get to
-        self._report, self._autoplay, self._type_speed = report, autoplay, type_speed
-        self._delay = autoplay or AUTOPLAY
+        self._report, self._type_speed = report, type_speed
+        self._autoplay = min(LONGEST_DELAY, autoplay) if autoplay else None
+        self._delay = self._autoplay or AUTOPLAY
         self._drawn = 0.0
-        self._waits = False
         self._left = "quit"  # what the last exercise was left for
 
     # Events
@@ -94,7 +93,7 @@ class Control:
     def _at(self, step: str, phase: Phase, failed: bool = False) -> None:
         if phase == "before":
             self._predict(step)
-        if self.gone:
+        if self.keyboard.gone:
             self._quit()
         if self.goal and (self.goal.step, self.goal.phase) != (step, phase) and not failed:
             if self._quiet or not self._interrupted():
@@ -109,7 +108,7 @@ class Control:
 
     def _interrupted(self) -> bool:
         """Whether a key was pressed while the stage ran on."""
-        return self._key(0) not in ("", "resize")
+        return self.keyboard.key(0) not in ("", "resize")
 
     def _draw_sometimes(self) -> None:
         if time.monotonic() - self._drawn >= FRAME:
@@ -158,40 +157,19 @@ class Control:
 
     def _note(self, what: str, step: str | None, began: float) -> None:
         seconds = time.monotonic() - began
-        self.course.paused += seconds
+        if self.course.lab:
+            self.course.paused += seconds
         self.course.emit("stage", what=what, step=step, seconds=round(seconds, 2))
 
     def _next_key(self) -> str:
         self.scene.autoplay = self._autoplay
         self.view.draw(self.scene)
-        key = self._key(self._autoplay)
+        key = self.keyboard.key(self._autoplay)
         if self._autoplay is not None and key not in ("", "resize"):
             self._autoplay = None
             self.scene.message = "Autoplay is off."
             return "" if key in ("a", "esc", "space", "enter") else key
         return "next" if key == "" and self._autoplay is not None else key
-
-    def _key(self, timeout: float | None) -> str:
-        """A key of the view; Ctrl-C interrupts, as everywhere."""
-        try:
-            self._waits = True
-            key = "eof" if self.gone else self.view.key(timeout)
-        except Hangup:
-            key = "eof"
-        finally:
-            self._waits = False
-        if key == "ctrl-c":
-            raise KeyboardInterrupt
-        return key
-
-    def _line(self, prompt: str) -> str | None:
-        try:
-            self._waits = True
-            return None if self.gone else self.view.line(prompt)
-        except Hangup:
-            return None
-        finally:
-            self._waits = False
 
     def _obeyed(self, key: str) -> bool:
         """Do what a key says; True when the lab may go on."""
@@ -221,13 +199,13 @@ class Control:
         self._quit()
 
     def _do_autoplay(self) -> None:
-        answer = self._line(f"Seconds between two steps (Enter: {self._delay:g}): ")
+        answer = self.keyboard.line(f"Seconds between two steps (Enter: {self._delay:g}): ")
         with suppress(ValueError, TypeError):
-            self._delay = max(0.1, float(answer or self._delay))
+            self._delay = min(LONGEST_DELAY, max(0.1, float(answer or self._delay)))
         self._autoplay = self._delay if answer is not None else None
 
     def _do_run_on(self) -> None:
-        answer = self._line("Run on to (the number of a step, lab, end): ")
+        answer = self.keyboard.line("Run on to (the number of a step, lab, end): ")
         stop = None if self.scene.phase == "end" else self.picture.stop
         if not answer or not stop:
             return
@@ -244,7 +222,7 @@ class Control:
 
     def _do_back(self) -> None:
         here = len(self.itinerary) if self.scene.phase == "end" or not self.picture.stop else self.picture.stop.index
-        before = [stop for stop in self.itinerary[:here] if stop.id not in self.unreachable]
+        before = [stop for stop in self.itinerary[:here] if stop.id not in self.unreachable - self.picture.seen]
         if before:
             self.go(before[-1], "back")
         self.scene.message = "This is the first step."
@@ -256,13 +234,7 @@ class Control:
 
     def _do_jump(self, search: bool = False) -> None:
         entries = self.itinerary.entries(self.picture.stop, self.picture.seen)
-        try:
-            self._waits = True
-            chosen = self.view.choose("All steps", entries, search)
-        except Hangup:
-            return
-        finally:
-            self._waits = False
+        chosen = self.keyboard.choose("All steps", entries, search)
         if chosen is not None:
             self.go(self.itinerary[chosen], "jump")
 
@@ -281,25 +253,31 @@ class Control:
         if not step or not windows:
             self.scene.message = "No window is open yet."
             return
-        window = windows[0]
-        if len(windows) > 1:
-            names = ", ".join(f"{number} {each.name}" for number, each in enumerate(windows, 1))
-            answer = self._line(f"In which window ({names}; Enter: 1)? ")
-            if answer is None:
-                return
-            by_name = {each.name: each for each in windows} | {str(n): each for n, each in enumerate(windows, 1)}
-            if (answer or "1") not in by_name:
-                self.scene.message = f"{answer}: there is no such window."
-                return
-            window = by_name[answer or "1"]
-        before, began = step.look(), time.monotonic()
-        with self.view.suspend() as terminal:
-            self.scene.message = shell.run(window, terminal)
-        self.course.emit("stage", what="shell", step=step.id, seconds=round(time.monotonic() - began, 2))
-        after = step.look()
+        window = self._chosen(windows)
+        if window is None:
+            return
+        try:
+            before, began = step.look(), time.monotonic()
+            with self.view.suspend() as terminal:
+                self.scene.message = shell.run(window, terminal)
+            self.course.emit("stage", what="shell", step=step.id, seconds=round(time.monotonic() - began, 2))
+            after = step.look()
+        except (OSError, WindowError) as error:  # the student has ended the window itself
+            self.scene.message = f"The window {window.name} cannot be observed any more: {error}."
+            return
         self.course.emit("observation", when="shell", processes=after)
         self.picture.show_shell(before, after)
         self.scene.overlay = "changes"
+
+    def _chosen(self, windows: Sequence[Window]) -> Window | None:
+        if len(windows) == 1:
+            return windows[0]
+        names = ", ".join(f"{number} {each.name}" for number, each in enumerate(windows, 1))
+        answer = self.keyboard.line(f"In which window ({names}; Enter: 1)? ")
+        by_name = {each.name: each for each in windows} | {str(n): each for n, each in enumerate(windows, 1)}
+        if answer is not None and (answer or "1") not in by_name:
+            self.scene.message = f"{answer}: there is no such window."
+        return None if answer is None else by_name.get(answer or "1")
 
     # Questions
 
@@ -318,7 +296,7 @@ class Control:
         if step.id in self.predictions or step.id in self.picture.seen:
             return True
         self.scene.overlay = "question"
-        prediction = asking.ask(step.ask, self.scene.question, self._line, lambda: self.view.draw(self.scene))
+        prediction = asking.ask(step.ask, self.scene.question, self.keyboard.line, lambda: self.view.draw(self.scene))
         self.scene.overlay = ""
         if prediction is None:
             return False
@@ -352,15 +330,6 @@ class Control:
             self.course.abandon()
         raise Abandoned
 
-    # The terminal
-
-    def hung_up(self, number: int, frame: FrameType | None) -> None:
-        """SIGHUP: end as by q, at the next pause if none is now."""
-        del number, frame
-        self.gone = True
-        if self._waits:
-            raise Hangup
-
     def finale(self) -> None:
         """Pause when all exercises have ended; Abandoned if the person goes back from there, or quits."""
         self.goal = None
@@ -370,39 +339,10 @@ class Control:
         self.pause("end")
 
     def ended(self, reason: str, steps: list[Stop]) -> None:
-        """An exercise has ended; ``reason`` says why it did not get to the last of its steps."""
+        """An exercise has ended; ``reason`` says what kept it from a good end."""
         missed = [stop for stop in steps if stop.id not in self.picture.seen]
         self.unreachable |= {stop.id for stop in missed}
         if self.goal and any(stop.id == self.goal.step for stop in steps):
             self.goal = None  # the step that was wanted is not reached
-        if missed and reason:
+        if reason:
             self.scene.message = f"“{steps[0].exercise_title}” {reason}."
-
-
-class Quiz(Control):
-    """Only the questions, as a test: nothing is shown before the answer, and nothing is done twice."""
-
-    resumed_by = "--quiz --resume"
-
-    def _at(self, step: str, phase: Phase, failed: bool = False) -> None:
-        del failed
-        self.scene.quiz = True
-        if phase == "before":
-            self._predict(step)
-        if self.gone:
-            self._quit()
-        if self.scene.question is None or step in self.known:
-            return
-        if phase == "before":
-            self.course.emit("stage", what="pause", step=step, phase=phase, seconds=0)
-            self.view.draw(self.scene)
-            if not self._asked():
-                self._quit()
-        else:
-            self.pause(phase)
-
-    def _obeyed(self, key: str) -> bool:
-        if ACTIONS.get(key) in ("back", "again", "run on", "jump", "search", "shell", "changes", "autoplay"):
-            self.scene.message = "Not in a quiz: n goes on, w says why it is so, q quits."
-            return False
-        return super()._obeyed(key)

@@ -15,6 +15,7 @@ HISTORY = 2000  # lines that have scrolled off the top and can still be read
 Line = Mapping[int, Char]
 
 _SELECTORS = re.compile("[\ufe00-\ufe0f]")
+_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
 _UNSHOWN = re.compile(r"\x1b[PX^_][^\x1b]*(?:\x1b\\|$)|\x1b\[[<=>?][0-9;:]*[^hl0-9;:]")
 
 
@@ -62,7 +63,9 @@ class Emulator(pyte.Screen):
 
     def draw(self, data: str) -> None:
         """Draw text; pyte leaves out all that follows a character without width that is no accent (a joiner, say)."""
-        for wide, run in groupby(data, lambda char: wcwidth(char) > 0 or unicodedata.combining(char) > 0):
+        for wide, run in groupby(
+            _TONES.sub("", data), lambda char: wcwidth(char) > 0 or unicodedata.combining(char) > 0
+        ):
             if wide:
                 super().draw("".join(run))
             else:

@@ -9,9 +9,11 @@ import pytest
 
 from runtime import options, target
 from runtime.lab.course import Course
+from runtime.lab.outline import ExerciseOutline, read_outline
 from runtime.lab.stage import answers, resume
-from runtime.lab.stage.control import Control, Goal, Quiz
+from runtime.lab.stage.control import Control, Goal
 from runtime.lab.stage.itinerary import Itinerary
+from runtime.lab.stage.quiz import Quiz
 from runtime.lab.stage.scene import View
 from runtime.lab.stage.walk import Walk
 
@@ -41,6 +43,8 @@ def prepare(config: pytest.Config, course: Course) -> None:
 def walk(session: pytest.Session, course: Course, report: Callable[[], str]) -> Walk:
     """The walk through the selected exercises."""
     config, option = session.config, session.config.option
+    if option.quiz:
+        _keep_what_asks(session)
     items = [item for item in session.items if isinstance(item, pytest.Function)]
     itinerary = Itinerary((item.path, item.originalname) for item in items)
     kind = Quiz if option.quiz else Control
@@ -63,6 +67,20 @@ def walk(session: pytest.Session, course: Course, report: Callable[[], str]) -> 
         course.attempt_why, start = "resume", stop.exercise
     control.known = frozenset(control.predictions)
     return Walk(control, start)
+
+
+def _keep_what_asks(session: pytest.Session) -> None:
+    """A quiz runs the exercises with questions, and no other."""
+    asking = [item for item in session.items if any(step.asks for step in _exercise(item).steps)]
+    if not asking:
+        raise pytest.UsageError("--quiz: the selected exercises ask nothing; select others")
+    silent = [item for item in session.items if item not in asking]
+    session.config.hook.pytest_deselected(items=silent)
+    session.items[:] = asking
+
+
+def _exercise(item: pytest.Item) -> ExerciseOutline:
+    return read_outline(item.path).exercise(getattr(item, "originalname", item.name))
 
 
 def _view(config: pytest.Config) -> View:

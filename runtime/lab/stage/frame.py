@@ -107,7 +107,7 @@ def _footer(scene: Scene, width: int, prompt: Prompt | None) -> list[Row]:
             *_indent(_lines([Text(prompt.label, theme.ACCENT)], width - 2), width),
             _field(prompt, width),
         ]
-    return [*_indent(_lines([_status(scene)], width - 2), width), *_indent(_lines([_keys()], width - 2), width)]
+    return [*_indent(_lines([_status(scene)], width - 2), width), *_keys(width)]
 
 
 def _status(scene: Scene) -> Text:
@@ -115,7 +115,7 @@ def _status(scene: Scene) -> Text:
     if scene.autoplay is not None:
         text.append(f"▶ goes on in {math.ceil(scene.autoplay)} s", theme.ACCENT)
         text.append("  any key stops it  ", theme.QUIET)
-    elif not scene.message or scene.phase == "running":
+    else:
         told = {"before": "Enter runs the step", "running": "running …", "after": "Enter goes on", "end": "The end"}
         waits = bool(scene.title) or scene.phase == "end"
         text.append(f"▸ {told[scene.phase if waits else 'running']}  ", theme.ACCENT)
@@ -124,16 +124,21 @@ def _status(scene: Scene) -> Text:
     return text
 
 
-def _keys() -> Text:
-    text = Text()
+def _keys(width: int) -> list[Row]:
+    """The keys in as few rows as they need, never parted from their words."""
+    rows: list[Row] = []
+    room = 0
     for key in KEYS:
-        if key.action != "close":
-            word = key.action.replace(" ", "\xa0")
-            text.append(key.name, theme.STRONG)
-            text.append(f"\xa0{word}", theme.QUIET)
-            text.append("  ")
-    text.rstrip()
-    return text
+        size = cell_len(f"  {key.name} {key.action}")
+        if key.action == "close":
+            continue
+        if size > room:
+            rows.append([])
+            room = width
+        rows[-1] += [Segment(" " * (2 if rows[-1] else 1)), Segment(key.name, theme.STRONG)]
+        rows[-1].append(Segment(f" {key.action}", theme.QUIET))
+        room -= size
+    return [_fill(row, width) for row in rows]
 
 
 # The middle

@@ -162,7 +162,7 @@ def _changes(changes: Sequence[Change], most: int) -> list[RenderableType]:
 
 
 def _all_changes(scene: Scene) -> list[RenderableType]:
-    if scene.phase not in ("after", "end"):
+    if not scene.changes and scene.phase not in ("after", "end"):
         return [nothing("The step has not run yet.")]
     if not scene.changes:
         return [nothing("Nothing that this step looks at has changed.")]

@@ -136,7 +136,7 @@ def _cell(cell: Char | None, size: int, cursor: bool) -> Cell:
         style += theme.CURSOR
     text = cell.data if cell else " "
     if cell_len(text) != size:
-        text = text[:1] if cell_len(text[:1]) == size else "·" * size
+        text = set_cell_size(text[:1], size)
     return text, size, style
 
 

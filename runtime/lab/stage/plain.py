@@ -52,7 +52,7 @@ class PlainView:
             scene.message = ""  # what is printed needs not be taken away
         if self._new("autoplay", str(scene.autoplay or "")):
             self._say(f"It goes on by itself every {scene.autoplay:g} seconds; Enter stops it.")
-        if scene.title and step != self._step:
+        if scene.title and step != self._step and scene.phase != "end":
             self._step = step
             self._printed.clear()
             self._header(scene)
@@ -69,10 +69,13 @@ class PlainView:
 
     def _header(self, scene: Scene) -> None:
         self._write("\n")
-        if self._new("exercise", f"{scene.lab}\n{scene.exercise}\n{scene.attempt}"):
-            self._say(f"Lab: {scene.lab}", f"Exercise: {scene.exercise}")
-            self._say(*([] if scene.quiz else _paragraphs(scene.exercise_text)))
-        if not scene.quiz:
+        if self._new("lab", scene.lab) or (scene.opening and not scene.quiz):
+            self._say(f"Lab: {scene.lab}")
+        if scene.quiz:
+            self._say(scene.title)
+        else:
+            if self._new("exercise", f"{scene.lab}\n{scene.exercise}\n{scene.attempt}"):
+                self._say(f"Exercise: {scene.exercise}", *_paragraphs(scene.exercise_text))
             self._say(f"Step {scene.number} of {scene.total}: {scene.title}", *_paragraphs(scene.text))
             if scene.commands:
                 self._say("It will type:")

@@ -36,6 +36,7 @@ class ScreenView:
         self._frame = Frame([])
         self._is_open = self._drawing = self._resized = False
         self._handlers: dict[int, Any] = {}
+        os.register_at_fork(after_in_child=self._forget)
 
     def open(self) -> None:
         """Take the terminal."""
@@ -59,6 +60,16 @@ class ScreenView:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers.clear()
+
+    def _forget(self) -> None:
+        """In a child process: the terminal is its parent's, and signals do what they do in any new process.
+
+        Each terminal that a lab opens sends SIGWINCH to the child in it; a child that is pid 1 ignores SIGTERM.
+        """
+        if self._is_open:
+            self._is_open = False
+            for number in self._handlers:
+                signal.signal(number, signal.SIG_DFL)
 
     @contextmanager
     def suspend(self) -> Iterator[int]:

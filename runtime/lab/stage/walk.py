@@ -15,8 +15,6 @@ from _pytest.runner import runtestprotocol
 from runtime.lab.course import Abandoned
 from runtime.lab.stage.control import Control
 
-NOT_TO_THE_END = {"skipped": "cannot be shown here", "failed": "failed"}
-
 
 class Walk:
     """A pytest plugin in the place of pytest's own loop; ``start`` is the exercise to begin with."""
@@ -41,6 +39,8 @@ class Walk:
             self._give_out(session.items)
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -59,7 +59,7 @@ class Walk:
 
     @contextmanager
     def _on_stage(self) -> Iterator[None]:
-        before = signal.signal(signal.SIGHUP, self._control.hung_up)
+        before = signal.signal(signal.SIGHUP, self._control.keyboard.hung_up)
         self._control.course.listeners.append(self._control.on_event)
         self._control.view.open()
         try:
@@ -89,8 +89,7 @@ class Walk:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         if control.destination is None and not control.quits:
             self._kept[place] = self._ran
-            outcome = next((report.outcome for report in self._ran if report.outcome != "passed"), "passed")
-            control.ended(NOT_TO_THE_END.get(outcome, ""), control.itinerary.of_exercise(place))
+            control.ended(_what_went_wrong(self._ran), control.itinerary.of_exercise(place))
 
     def _is_over(self) -> bool:
         """The end of the walk; False if the person goes back from there."""
@@ -110,6 +109,17 @@ class Walk:
             for report in reports:
                 item.ihook.pytest_runtest_logreport(report=report)
             item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+
+def _what_went_wrong(reports: Sequence[pytest.TestReport]) -> str:
+    """The end of a sentence that begins with an exercise; "" if nothing did."""
+    bad = next((report for report in reports if report.outcome != "passed"), None)
+    if bad is None:
+        return ""
+    if bad.failed:
+        return "failed"
+    reason = bad.longrepr[2] if isinstance(bad.longrepr, tuple) else ""
+    return f"cannot be shown here: {reason.removeprefix('Skipped: ').removeprefix('unsupported: ')}"
 
 
 def _write_to_nobody() -> None:
