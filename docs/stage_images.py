@@ -1,6 +1,6 @@
 """Make the pictures of the stage anew (docs/images/stage-*.svg), from a real run of the UTS lab.
 
-    .venv/bin/python docs/stage_images.py [DIRECTORY]
+    .venv/bin/python docs/stage_images.py [DIRECTORY [NAME...]]
 
 `pytest labs/ --step` runs on a terminal of its own, keys are pressed, and rich draws what the terminal then shows.
 """
@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +28,7 @@ from runtime.lab.stage.tty import END_FRAME
 DARK, LIGHT = DIMMED_MONOKAI, DEFAULT_TERMINAL_THEME
 RUNS: tuple[tuple[str, tuple[int, int], TerminalTheme, tuple[tuple[str, str], ...]], ...] = (
     # name, size, colours, and keys with the text that is then waited for
-    ("question", (100, 28), DARK, (("\r", "Enter goes on"), ("\r", "Change both names"), ("\r", "What do you think?"))),
+    ("question", (100, 28), DARK, (("\r", "Enter goes on"), ("\r", "Change both names"), ("\r", "Enter answers"))),
     (
         "result",
         (132, 40),
@@ -35,8 +36,8 @@ RUNS: tuple[tuple[str, tuple[int, int], TerminalTheme, tuple[tuple[str, str], ..
         (
             ("\r", "Enter goes on"),
             ("\r", "Change both names"),
-            ("\r", "What do you think?"),
-            ("2\r", "observed"),
+            ("\r", "Enter answers"),
+            ("2\r", "Enter goes on"),
         ),
     ),
     ("list", (80, 24), DARK, (("/", "All steps"), ("e", "e█"), ("nter", "enter█"))),
@@ -62,8 +63,8 @@ class Terminal:
     def __init__(self, columns: int, rows: int, report: str) -> None:
         self.screen = Emulator(columns, rows)
         self._child: pexpect.spawn[str] = pexpect.spawn(
-            str(ROOT / ".venv/bin/pytest"),
-            ["labs/", "--step", "--lab", "uts", "--report-dir", report, "-p", "no:cacheprovider"],
+            sys.executable,
+            ["-m", "pytest", "labs/", "--step", "--lab", "uts", "--report-dir", report, "-p", "no:cacheprovider"],
             cwd=str(ROOT),
             env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
             dimensions=(rows, columns),
@@ -100,8 +101,10 @@ def svg(screen: Emulator, title: str, theme: TerminalTheme) -> str:
     return console.export_svg(title=title, theme=theme, code_format=FORMAT)
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, names: Collection[str]) -> None:
     for name, (columns, rows), theme, keys in RUNS:
+        if names and name not in names:
+            continue
         with tempfile.TemporaryDirectory() as report:
             terminal = Terminal(columns, rows, report)
             try:
@@ -117,4 +120,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/images")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/images", sys.argv[2:])

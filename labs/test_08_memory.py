@@ -100,8 +100,8 @@ def big(lab: Lab) -> Iterator[Path]:
 
 
 HOW = {
-    1: "boot with systemd.unified_cgroup_hierarchy=0 (Debian 12) in a VM, and run pytest there",
-    2: "use a VM whose memory controller is on cgroup v2 (vagrant up), or pytest labs/ --target here in one of yours",
+    1: "use the VM (vagrant up); in one of your own boot with systemd.unified_cgroup_hierarchy=0 (Debian 12)",
+    2: "use the VM v2 (vagrant up v2; pytest labs/ --target vm:v2)",
 }
 
 

@@ -14,6 +14,9 @@ from reports.story import LabStory
 SCRIPTS = ("page.js", "lab.js", "player.js", "state.js", "filter.js", "predict.js")
 STYLES = ("page.css", "lab.css", "step.css", "player.css", "state.css", "drawings.css")
 
+LARGE = 300
+"""Steps of a page above which a browser parses the long tabs only when they are opened."""
+
 
 def script() -> str:
     """The script that all labs share."""
@@ -34,5 +37,5 @@ def lab_html(templates: Environment, run: Run, story: LabStory, blocks: Mapping[
     """The page with these blocks of style and script, as :func:`reports.page.inlined` gives them."""
     figures, drawn = drawings(templates, [pane.pictures for pane in story.panes])
     return templates.get_template("lab.html.j2").render(
-        run=run, story=story, lab=story.lab, figures=figures, drawn=drawn, **blocks
+        run=run, story=story, lab=story.lab, figures=figures, drawn=drawn, large=len(story.panes) > LARGE, **blocks
     )

@@ -53,7 +53,7 @@ class Pane:
 
     @property
     def listing(self) -> list[tuple[int, str, bool | None]]:
-        """The lines of the step's source by number, with the outcome of the check that stands there (None: no check)."""
+        """The lines of the step's source by number, each with the outcome of its check (None: it is none)."""
         if not self.step or not self.step.source.text:
             return []
         checked: dict[int, bool] = {}
@@ -61,6 +61,15 @@ class Pane:
             checked[check.line] = check.ok and checked.get(check.line, True)
         lines = self.step.source.text.rstrip("\n").split("\n")
         return [(number, text, checked.get(number)) for number, text in enumerate(lines, self.step.source.line)]
+
+    @property
+    def quiz(self) -> dict[str, object] | None:
+        """What the page's script asks and judges by; None where nothing was asked or nothing observed."""
+        if not self.step or not self.step.prediction:
+            return None
+        made = self.step.prediction
+        shown = {"choices": made.question.choices, "unit": made.question.unit, "observed": made.observed}
+        return {"step": self.step.id, "kind": made.question.kind, **{key: _visible(shown[key]) for key in shown}}
 
     @property
     def found(self) -> list[str]:
@@ -266,3 +275,10 @@ def _matter(claims: Iterable[ClaimView]) -> dict[str, set[str]]:
 
 _FIELDS = re.compile(r"(?s)(/proc/PID/status|.*)(?: (.*))?")
 """Fields stand behind the path of a file of several; other words belong to the path: ``ip link``."""
+
+
+def _visible(value: object) -> object:
+    """The texts of an answer as they are shown, so that what is chosen and what was observed can be compared."""
+    if isinstance(value, list):
+        return [_visible(one) for one in value]
+    return visible(value) if isinstance(value, str) else value

@@ -68,7 +68,8 @@ def decide(wanted: str, environment: Mapping[str, str]) -> Target:
         if running:
             return Target("vm", f"vm: the machine {running.name} ({running.provider}) is running", running)
     if not sys.platform.startswith("linux"):
-        raise TargetError(f"--target {wanted}: labs need Linux, and this is {sys.platform}; {reason}")
+        mend = reason if kind == "auto" else "use the VM (vagrant up)"
+        raise TargetError(f"--target {wanted}: labs need Linux, and this is {sys.platform}; {mend}")
     who = "as root" if os.geteuid() == 0 else "in a user namespace, as you are not root"
     return Target("sandbox", f"sandbox: {reason}; {who}")
 
@@ -97,7 +98,7 @@ def running_machine(environment: Mapping[str, str]) -> tuple[Machine | None, str
         return None, "no lab VM is running (vagrant up)"
     except VmError as error:
         return None, f"the lab VM cannot be asked: {error}"
-    return (machine, "") if machine.answers() else (None, "no lab VM is running (vagrant up)")
+    return (machine, "") if machine.is_up() else (None, "no lab VM is running (vagrant up)")
 
 
 def lab_name(file: Path) -> str:

@@ -24,7 +24,7 @@ TINY_CLAIMS = """
 
 def clean_environment() -> dict[str, str]:
     """The environment of a person's shell, not that of a running test."""
-    ours = ("PYTEST_", "UNSHARED_", "LABS_", "COV_")
+    ours = ("PYTEST_", "UNSHARED_", "LABS_", "COV_", "VAGRANT_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
@@ -107,6 +107,7 @@ class LabsRun:
 def labs_run(tmp_path_factory: pytest.TempPathFactory) -> LabsRun:
     """All labs, run once for the tests that look at their record or at their pages."""
     directory = tmp_path_factory.mktemp("labs-run")
-    command = [sys.executable, "-m", "pytest", "labs/", "--report-dir", str(directory), "-p", "no:cacheprovider"]
+    where = ["--target", "sandbox", "--report-dir", str(directory)]
+    command = [sys.executable, "-m", "pytest", "labs/", *where, "-p", "no:cacheprovider"]
     process = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=600)
     return LabsRun(process, directory, events_of(directory / "record.jsonl"))

@@ -49,7 +49,7 @@
 
   /* ------------------------------------------------------------------ showing */
 
-  function go(index, tab = unshared.tab, {focus = true, write = true, hash = `#/step/${index + 1}/${tab}`} = {}) {
+  function go(index, tab = unshared.tab, {focus = true, write = true, scroll = true, hash = `#/step/${index + 1}/${tab}`} = {}) {
     const step = steps[index];
     if (!step) return;
     const moved = index !== unshared.current;
@@ -62,7 +62,7 @@
     if (write && location.hash !== address) history[moved ? "pushState" : "replaceState"](null, "", address);
     if (!moved) return;
     for (const call of callbacks.step) call(index);
-    if (getComputedStyle(document.body).position !== "fixed") step.element.scrollIntoView();
+    if (scroll && getComputedStyle(document.body).position !== "fixed") step.element.scrollIntoView();
   }
 
   function leave() {
@@ -101,6 +101,9 @@
   function render(index, tab) {
     if (unshared.rendered.has(`${index} ${tab}`)) return;
     unshared.rendered.add(`${index} ${tab}`);
+    for (const folded of panel(index, tab).querySelectorAll("noscript")) { /* of a large page: text until it is opened */
+      folded.replaceWith(...new DOMParser().parseFromString(folded.textContent, "text/html").body.childNodes);
+    }
     for (const call of callbacks.tab[tab] ?? []) call(index, panel(index, tab));
   }
 
@@ -191,6 +194,6 @@
     for (const step of steps) step.element.setAttribute("hidden", "until-found");
     const place = named(location.hash);
     if (place) follow(place, {focus: false});
-    else if (steps.length) go(0, TABS[0], {focus: false, write: false});
+    else if (steps.length) go(0, TABS[0], {focus: false, write: false, scroll: false});
   });
 })();

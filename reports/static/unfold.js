@@ -1,9 +1,9 @@
 "use strict";
-/* Everything folded is unfolded for paper, and folded again after. */
+/* What is folded is unfolded for paper, and folded again after; but not what is the same in all runs. */
 (() => {
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll("details:not([open], .same)")];
     for (const fold of opened) fold.open = true;
   });
   addEventListener("afterprint", () => {

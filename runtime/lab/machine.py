@@ -202,7 +202,8 @@ def _aufs() -> Ability:
             namespaces.run_in_new(Clone.NEWNS, syscalls.mount, "none", "/", "aufs")
     if _file_system("aufs"):
         return Ability(True)
-    return Ability(False, "this kernel has no aufs", "boot a kernel that ships it: Ubuntu 20.04 with its 5.4 kernel")
+    how = "use the VM aufs (vagrant up aufs; pytest labs/ --target vm:aufs): Ubuntu 20.04, whose kernel 5.4 ships it"
+    return Ability(False, "this kernel has no aufs", how)
 
 
 def _swap() -> Ability:
@@ -214,20 +215,20 @@ def _swap() -> Ability:
 def _cgroup_v1() -> Ability:
     if cgroup_dialect() != "v2":
         return Ability(True)
-    how = "boot with systemd.unified_cgroup_hierarchy=0 (Debian 12), in a VM"
+    how = "use the VM (vagrant up); in one of your own boot with systemd.unified_cgroup_hierarchy=0 (Debian 12)"
     return Ability(False, "only cgroup v2 is mounted", how)
 
 
 def _cgroup_v2() -> Ability:
     if cgroup_dialect() == "v2":
         return Ability(True)
-    how = "boot without systemd.unified_cgroup_hierarchy=0, in a VM"
+    how = "use the VM v2 (vagrant up v2; pytest labs/ --target vm:v2)"
     return Ability(False, "the controllers are on cgroup v1", how)
 
 
 def _engine() -> Ability:
     if not shutil.which("docker"):
-        return Ability(False, "docker is not installed", "install Docker Engine in a VM")
+        return Ability(False, "docker is not installed", "use the VM (vagrant up), which has an engine")
     if not Path("/var/run/docker.sock").is_socket():
         return Ability(False, "no Docker engine answers", "start dockerd (systemctl start docker) in a VM")
     return Ability(True)

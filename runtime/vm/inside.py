@@ -20,8 +20,9 @@ def take(orders: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
     """Bring the mirror up to date; tell what ``marker`` says, and whether what lies here has the ``sum`` of the host.
 
     ``note`` is the file that holds the sum of what lies here.  A tar of ``size`` bytes may follow (0: it comes only if
-    it is needed): everything, so that other files of the directories ``sources`` go, but for those below ``keep``.
-    ``directories`` must exist.  Nothing is taken from a host whose ``provisioned`` is not what the marker says.
+    it is needed).  It is everything, so that other files of the directories ``sources`` go, but for those below
+    directories of ``keep``.  ``directories`` must exist.  Nothing is taken from a host whose ``provisioned`` is not
+    what the marker says.
     """
     marker, note, tar = Path(orders["marker"]), Path(orders["note"]), stream.read(orders["size"])
     text = marker.read_text(encoding="utf-8") if marker.exists() else ""
@@ -29,7 +30,7 @@ def take(orders: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
     if f"provisioned={orders['provisioned']}" in text.split():
         if tar:
             note.unlink(missing_ok=True)  # until all is there, nothing is
-            _unpack(tar, orders["sources"], Path(orders["keep"]))
+            _unpack(tar, orders["sources"], set(map(Path, orders["keep"])))
             note.write_text(orders["sum"], encoding="utf-8")
         for directory in orders["directories"]:
             Path(directory).mkdir(parents=True, exist_ok=True)
@@ -37,7 +38,7 @@ def take(orders: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
     return {"marker": text, "same": same}
 
 
-def _unpack(content: bytes, sources: list[str], keep: Path) -> None:
+def _unpack(content: bytes, sources: list[str], keep: set[Path]) -> None:
     written = set()
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
         for member in tar:
@@ -49,7 +50,7 @@ def _unpack(content: bytes, sources: list[str], keep: Path) -> None:
             os.utime(path, (member.mtime, member.mtime))
             written.add(path)
     for path in (path for source in sources for path in Path(source).rglob("*")):
-        if path.is_file() and path not in written and "__pycache__" not in path.parts and keep not in path.parents:
+        if path.is_file() and path not in written and "__pycache__" not in path.parts and not keep & {*path.parents}:
             path.unlink()
 
 

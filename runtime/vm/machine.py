@@ -1,4 +1,4 @@
-"""The Vagrant machine of this checkout: whether it was created, whether it answers, and how ssh reaches it.
+"""The Vagrant machine of this checkout: whether it was created, whether it is up, and how ssh reaches it.
 
 Vagrant itself takes seconds to start.  So its ``ssh-config`` is asked once and kept in the machine's own directory
 (``.vagrant/machines/NAME/PROVIDER/unshared``; ``vagrant destroy`` removes it), until a file of Vagrant's changes there.
@@ -52,20 +52,13 @@ class Machine:
         """Whether ``config`` is about the machine as it is now."""
         return self.config.exists() and _read(self.ours / "state.json") == self._state()
 
-    def answers(self) -> bool:
-        """Whether something greets as an ssh server where ``config`` says that the machine is; milliseconds.
-
-        A port that Vagrant forwards may accept before the guest listens, hence the wait for the banner (RFC 4253, 4.2).
-        """
+    def is_up(self) -> bool:
+        """Whether somebody listens where ``config`` says that the machine is; who that is, ssh will find out."""
         config = parse(self.config.read_text(encoding="utf-8"))
         if "proxycommand" in config:
             return True  # only ssh can tell
-        with (
-            suppress(OSError),
-            socket.create_connection((config["hostname"], int(config["port"])), timeout=1) as stream,
-        ):
-            stream.settimeout(3)
-            return stream.recv(4) == b"SSH-"
+        with suppress(OSError), socket.create_connection((config["hostname"], int(config["port"])), timeout=1):
+            return True
         return False
 
     def ask(self) -> None:

@@ -88,7 +88,8 @@ class Visit:
             "provisioned": sources.provisioned(self.request.checkout),
             "sum": hashlib.sha256(everything.encode()).hexdigest(),
             "sources": [str(paths.inside(self.request.checkout / tree)) for tree in sources.TREES],
-            "keep": str(paths.inside(self.request.report)),
+            "keep": [str(paths.inside(self.request.checkout / name)) for name in sources.REPORTS]
+            + [str(paths.inside(self.request.report))],
             "directories": directories,
         }
 

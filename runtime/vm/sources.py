@@ -11,17 +11,19 @@ from runtime.vm import paths
 
 TREES = ("labs", "runtime", "reports")
 LOOSE = ("*.py", "*.toml", "*.ini", "*.cfg")
+REPORTS = ("reports/site", "reports/sample")
 PROVISIONING = ("provision.sh", "requirements.lock")
 
 
-def files(checkout: Path, without: Path) -> list[Path]:
-    """The files that run labs; not the report that an earlier run left in ``without``."""
+def files(checkout: Path, report: Path) -> list[Path]:
+    """The files that run labs; no reports, be it in the usual place or in ``report``."""
     found = [path for pattern in LOOSE for path in checkout.glob(pattern)]
+    left_out = {report, *(checkout / name for name in REPORTS)}
     for tree in TREES:
-        for directory, subdirectories, names in os.walk(checkout / tree):
+        for directory, below, names in os.walk(checkout / tree):
             here = Path(directory)
-            subdirectories[:] = [name for name in subdirectories if not _is_left_out(name) and here / name != without]
-            found += [here / name for name in names if not _is_left_out(name)]
+            below[:] = [name for name in below if not _is_hidden(name) and here / name not in left_out]
+            found += [here / name for name in names if not _is_hidden(name)]
     return sorted(path for path in found if path.is_file())
 
 
@@ -31,7 +33,7 @@ def is_source(path: Path, checkout: Path) -> bool:
     return loose or any(path.is_relative_to(checkout / tree) for tree in TREES)
 
 
-def _is_left_out(name: str) -> bool:
+def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name in ("__pycache__", "sample")  # reports/sample/: pages for readers
 
 

@@ -91,7 +91,7 @@ class Connection:
         options = {
             "LogLevel": "ERROR",
             "BatchMode": "yes",
-            "ConnectTimeout": "10",
+            "ConnectTimeout": "30",
             "ServerAliveInterval": "15",
             "StrictHostKeyChecking": "yes",
             "UserKnownHostsFile": _quoted(self._known_hosts),

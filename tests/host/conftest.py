@@ -138,7 +138,8 @@ class Host:
         path = f"{self.place / 'bin'}:{os.environ['PATH']}"
         left_out = ("VAGRANT_", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COLUMNS", "LINES")
         return {name: text for name, text in clean_environment().items() if not name.startswith(left_out)} | {
-            "PATH": path
+            "PATH": path,
+            "TMPDIR": str(self.path / "tmp"),  # what a killed pytest leaves goes with the checkout
         }
 
     def command(self, *arguments: str) -> list[str]:
@@ -161,6 +162,7 @@ def host(checkout: Checkout, bare_python: Path, tmp_path: Path) -> Iterator[Host
     found = Host(checkout, bare_python, tmp_path)
     for name in sources.PROVISIONING:
         shutil.copy(ROOT / name, checkout.path)
+    (checkout.path / "tmp").mkdir()
     for name in ("vagrant", "bin", "keys", "other keys"):
         (tmp_path / name).mkdir()
     for place, key in (("keys", "host_key"), ("keys", "user_key"), ("other keys", "host_key")):

@@ -36,19 +36,26 @@ def wait_in_the_lab(host):
 # What comes through
 
 
-def test_the_labs_run_in_the_machine(running):
-    result = running.pytest("labs/", "--target", "vm")
+def test_the_labs_run_in_the_machine(running, tmp_path):
+    result = running.pytest("labs/", "--target", "vm", "--junitxml=inside.xml")
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"rootdir: /srv/unshared{running.path}" in result.stdout
     assert "target: vm: it was asked for: the machine lab (libvirt)" in result.stdout
     assert "2 passed, 1 skipped" in result.stdout
     assert f"report: {running.path}/reports/site/index.html" in result.stdout
     assert (running.path / "reports" / "site" / "tiny.html").exists()
+    assert ET.parse(running.path / "inside.xml").getroot().find("testsuite").get("tests") == "3"
+    keygen = ["ssh-keygen", "-l", "-f", str(tmp_path / "keys" / "host_key.pub")]
+    fingerprint = subprocess.run(keygen, capture_output=True, text=True, check=True).stdout.split()[1]
+    assert f"first contact with the machine lab: its host key {fingerprint} is kept in" in result.stderr
     started = running.checkout.events("run")[0]
     assert started["target"] == "vm"
     facts = started["facts"]
     assert (facts["vm"], facts["vm_name"], facts["box"]) == (True, "lab", "debian/bookworm64")
     assert facts["sandbox"] is False
+    index = (running.checkout.site / "index.html").read_text()
+    for shown in ("lab debian/bookworm64", facts["kernel"], f"<dd>{facts['cgroup']}</dd>"):
+        assert shown in index
 
 
 def test_a_red_run_and_a_run_of_nothing(running):
@@ -89,21 +96,17 @@ def test_a_machine_that_lost_its_files_gets_them_again(running):
     assert running.asked() == 2
 
 
-@pytest.mark.parametrize("options", [("-n", "2"), ()])
-def test_records_of_workers_replace_the_others(running, options):
+def test_records_of_workers_and_the_other_record_replace_each_other(running):
     running.python = Path(sys.executable)  # the plugin that the command line names must be there
-    assert running.pytest("labs/", "--target", "vm", *(() if options else ("-n", "2"))).returncode == 0
-    assert running.pytest("labs/", "--target", "vm", *options).returncode == 0
-    records = sorted(path.name for path in running.checkout.site.glob("record*.jsonl"))
-    assert records == (["record-gw0.jsonl", "record-gw1.jsonl"] if options else ["record.jsonl"])
+    for options, expected in ((("-n", "2"), ["record-gw0.jsonl", "record-gw1.jsonl"]), ((), ["record.jsonl"])):
+        assert running.pytest("labs/", "--target", "vm", *options).returncode == 0
+        assert sorted(path.name for path in running.checkout.site.glob("record*.jsonl")) == expected
 
 
-@pytest.mark.parametrize("place", ["inside.xml", '{tmp}/it\'s; $(touch here) "deep"/j.xml'])
-def test_junit_to_any_path_and_odd_characters(running, tmp_path, place):
-    place = place.format(tmp=tmp_path)
-    result = running.pytest("labs/", "--target", "vm", f"--junitxml={place}", "-k", "rename")
+def test_junit_to_a_path_of_odd_characters(running, tmp_path):
+    path = tmp_path / 'it\'s; $(touch here) "deep"' / "j.xml"
+    result = running.pytest("labs/", "--target", "vm", f"--junitxml={path}", "-k", "rename")
     assert result.returncode == 0, result.stdout + result.stderr
-    path = running.path / place
     assert ET.parse(path).getroot().find("testsuite").get("tests") == "1"
     assert f"brought back {path}" in result.stderr
     assert not list(tmp_path.rglob("here")) + list(running.path.rglob("here"))
@@ -340,22 +343,7 @@ def test_another_host_key(running):
     kept = running.data() / "unshared" / "known_hosts"
     result = running.pytest("labs/", "--target", "vm", "-k", "gate")
     one_sentence(result, "shows another host key than at the first contact", f"remove {kept}")
-    kept.unlink()
-    assert "first contact" in running.pytest("labs/", "--target", "vm", "-k", "gate").stderr
-
-
-def test_the_sentence_of_the_first_contact_names_the_key(running, tmp_path):
-    result = running.pytest("labs/", "--target", "vm", "-k", "gate")
-    keygen = ["ssh-keygen", "-l", "-f", str(tmp_path / "keys" / "host_key.pub")]
-    fingerprint = subprocess.run(keygen, capture_output=True, text=True, check=True).stdout.split()[1]
-    assert f"its host key {fingerprint} is kept in" in result.stderr
-
-
-def test_a_machine_that_was_destroyed_and_made_again(running):
-    assert running.pytest("labs/", "--target", "vm", "-k", "gate").returncode == 0
-    running.guests[0].stop()
-    running.start(keys="other keys")
-    (running.data() / "id").write_text("another id")
+    (running.data() / "id").write_text("of a machine that was made after the old one was destroyed")
     result = running.pytest("labs/", "--target", "vm", "-k", "gate")
     assert result.returncode == 0, result.stderr
     assert "first contact" in result.stderr
@@ -365,7 +353,6 @@ def test_a_plugin_that_the_command_line_names(running):
     for option in (("-n", "2"), ("-n2",), ("--dist=load",)):
         result = running.pytest("labs/", "--target", "vm", *option)
         one_sentence(result, f"{option[0]} is an option of pytest-xdist", "pip install pytest-xdist")
-    assert running.pytest("labs/", "--target", "vm", "-k", "gate", "-rN").returncode == 0
 
 
 # Which machine
@@ -391,19 +378,15 @@ def test_auto_without_vagrant(running, tmp_path):
     assert "sandbox: the lab VM cannot be asked: vagrant is not on the PATH" in result.stdout
 
 
-def test_another_machine_by_name(running):
+def test_another_machine_by_name_and_another_place_for_the_files_of_vagrant(running, tmp_path):
     running.create("v2")
     running.start("v2")
-    result = running.pytest("labs/", "--target", "vm:v2", "-k", "gate")
+    (running.path / ".vagrant").rename(tmp_path / "dot vagrant")
+    environment = running.environment() | {"VAGRANT_DOTFILE_PATH": str(tmp_path / "dot vagrant")}
+    result = running.pytest("labs/", "--target", "vm:v2", "-k", "gate", env=environment)
     assert result.returncode == 0, result.stderr
     assert "target: vm: it was asked for: the machine v2 (libvirt)" in result.stdout
     assert running.checkout.events("run")[0]["facts"]["vm_name"] == "v2"
-
-
-def test_vagrant_keeps_its_files_elsewhere(running, tmp_path):
-    (running.path / ".vagrant").rename(tmp_path / "dot vagrant")
-    environment = running.environment() | {"VAGRANT_DOTFILE_PATH": str(tmp_path / "dot vagrant")}
-    assert running.pytest("labs/", "--target", "vm", "-k", "gate", env=environment).returncode == 0
 
 
 # A host that cannot run labs

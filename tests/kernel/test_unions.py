@@ -265,6 +265,13 @@ def test_a_listing_is_read_in_the_view_of_the_process(tmp_path: Path, monkeypatc
     assert proc.read("/proc/PID/cwd", os.getpid()) == str(tmp_path)
 
 
+def test_a_file_below_the_working_directory_is_read_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "config").write_text('{"os": "linux"}\n')
+    monkeypatch.chdir(tmp_path)
+    assert proc.read("/proc/PID/cwd/images/config", os.getpid()) == '{"os": "linux"}'
+
+
 def test_a_long_listing_is_cut(tmp_path: Path) -> None:
     for number in range(layers.ENTRIES + 5):
         (tmp_path / str(number)).touch()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.privileged
 def test_a_green_run(checkout):
     result = checkout.pytest("labs/")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "target: sandbox: no lab VM is running; as root" in result.stdout
+    assert "target: sandbox: no lab VM is running (vagrant up); as root" in result.stdout
     assert "2 passed, 1 skipped" in result.stdout
     assert f"report: {checkout.site}/index.html" in result.stdout
     assert "the program no such tool is not installed" in result.stdout
@@ -192,7 +192,7 @@ def test_here_runs_without_a_sandbox(checkout):
     ("arguments", "message"),
     [
         (["--target", "moon"], "there is no such target"),
-        (["--target", "vm"], "use --target sandbox"),
+        (["--target", "vm"], "the machine lab is not created; create it: vagrant up"),
         (["--report-dir", "pyproject.toml/site"], "name a directory that you may write"),
     ],
 )

@@ -14,24 +14,63 @@ def test_inside_the_sandbox_nothing_is_entered_again():
     assert target.decide("sandbox", {target.SANDBOX_VARIABLE: "1"}).name == "here"
 
 
-def test_here_only_when_asked_or_in_the_vm(monkeypatch, tmp_path):
+@pytest.fixture
+def outside(monkeypatch, tmp_path):
+    """A checkout of which no machine was created, on a machine that is no VM."""
     monkeypatch.setattr(marker, "PATH", tmp_path / "marker")
+    monkeypatch.setattr(target, "ROOT", tmp_path)
+    return tmp_path / "marker"
+
+
+def test_here_only_when_asked_or_in_the_vm(outside):
     assert target.decide("here", {}).name == "here"
     assert target.decide("auto", {}).name == "sandbox"
-    (tmp_path / "marker").touch()
-    assert target.decide("auto", {}).name == "here"
+    outside.touch()
+    for wanted in ("auto", "vm", "here"):
+        assert target.decide(wanted, {}).name == "here"
+    assert target.decide("sandbox", {}).name == "sandbox"
 
 
-@pytest.mark.parametrize(("wanted", "message"), [("moon", "no such target"), ("vm", "no Vagrantfile yet")])
-def test_targets_that_cannot_be_had(wanted, message):
+def test_inside_a_machine_no_other_one_is_started(outside):
+    outside.write_text("name=lab\nbox=some/box\n")
+    assert target.decide("vm:lab", {}).name == "here"
+    with pytest.raises(target.TargetError, match="this is the machine lab already; start pytest on the host"):
+        target.decide("vm:v2", {})
+
+
+def test_the_pytest_inside_knows_why_it_is_there(outside):
+    outside.write_text("name=v2\n")
+    assert target.decide("vm:v2", {target.WHY_VARIABLE: "vm: because"}).why == "vm: because"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("moon", "no such target"),
+        ("sandbox:v2", "no such target"),
+        ("vm:", "no such target"),
+        ("vm", "the machine lab is not created; create it: vagrant up$"),
+        ("vm:v2", "the machine v2 is not created; create it: vagrant up v2$"),
+    ],
+)
+def test_targets_that_cannot_be_had(outside, wanted, message):
     with pytest.raises(target.TargetError, match=message):
         target.decide(wanted, {})
 
 
-def test_no_linux_no_labs(monkeypatch):
+@pytest.mark.parametrize("wanted", ["auto", "sandbox"])
+def test_no_linux_no_labs(outside, monkeypatch, wanted):
     monkeypatch.setattr(target.sys, "platform", "darwin")
-    with pytest.raises(target.TargetError, match="labs need Linux"):
-        target.decide("sandbox", {})
+    with pytest.raises(target.TargetError, match=r"labs need Linux, and this is darwin; .*\(vagrant up\)$"):
+        target.decide(wanted, {})
+
+
+@pytest.mark.parametrize("option", ["-n", "-n4", "-nauto", "--numprocesses=2", "--dist", "--dist=load", "--tx"])
+def test_a_plugin_that_is_missing_is_named(monkeypatch, option):
+    assert target.missing_plugin([option]) is None, "here it is installed"
+    monkeypatch.setattr(target.importlib.util, "find_spec", lambda name: None)
+    assert "pip install pytest-xdist" in target.missing_plugin(["labs/", option])
+    assert target.missing_plugin(["labs/", "-k", "n", "--no-header", "-name", "--distance"]) is None
 
 
 @pytest.mark.parametrize(

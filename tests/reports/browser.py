@@ -67,7 +67,7 @@ def opened(browser: webdriver.Chrome, site: Path) -> Iterator[Open]:
 
 
 def drain(browser: webdriver.Chrome) -> tuple[list[Any], list[str]]:
-    """(console messages, addresses asked for) since the last call."""
+    """(console messages that tell of something wrong, addresses asked for) since the last call."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    return browser.get_log("browser"), sent
+    return [entry for entry in browser.get_log("browser") if entry["level"] != "DEBUG"], sent

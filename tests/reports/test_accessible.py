@@ -14,6 +14,11 @@ pytestmark = [pytest.mark.browser, needs_chromium]
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 
+PART = """
+const parts = ".bar, .timeline, .filters, #list, .middle, .tabs, .panel";
+return document.activeElement.closest(parts)?.className;
+"""
+
 
 @pytest.mark.parametrize(("width", "dark"), [(360, False), (1400, True), (1400, False)])
 def test_no_part_of_a_lab_page_breaks_a_rule(opened: Open, width: int, dark: bool) -> None:
@@ -50,8 +55,7 @@ def test_all_can_be_reached_by_the_tab_key(opened: Open) -> None:
     reached = []
     for _ in range(60):
         press(page, Keys.TAB)
-        inside = "return document.activeElement.closest('.bar, .timeline, .filters, #list, .middle, .tabs, .panel')?.className"
-        part = page.execute_script(inside)
+        part = page.execute_script(PART)
         if part not in reached:
             reached.append(part)
         assert page.execute_script("return document.activeElement.closest('[hidden]')") is None

@@ -1,4 +1,4 @@
-"""Nothing observed runs: a record full of markup, quotes and terminal sequences, opened everywhere in a real browser."""
+"""Nothing observed runs: a record full of markup, quotes and terminal sequences, opened everywhere in a browser."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from reports.render import render
 from tests.reports.browser import Open, needs_chromium
 from tests.reports.conftest import END, Write, event, exercise, exercise_end, lab, printed, run, step, step_end, typed
 from tests.reports.test_lab_page import first, press
-from tests.reports.test_render import HOSTILE, hostile_events
+from tests.reports.test_render import hostile_events
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 FOREIGN = """
-const known = new Set(["STYLE", "SCRIPT"]);
-return [...document.querySelectorAll("img, iframe, object, embed, base, form[action], body script:not([type]), body style")]
-  .filter((one) => one !== document.currentScript && !one.textContent.startsWith('"use strict"')).map((one) => one.outerHTML);
+const foreign = "img, iframe, object, embed, base, form[action], body script:not([type]), body style";
+return [...document.querySelectorAll(foreign)].filter((one) => !one.textContent.startsWith('"use strict"'))
+  .map((one) => one.outerHTML);
 """
 
 
@@ -62,14 +62,38 @@ def test_nothing_observed_runs_in_the_index(opened: Open, write: Write, tmp_path
     assert "<script>alert(x)</script>" in first(page, "body").text
 
 
-ODD = ["</script><script>alert(1)</script>", "<!--<script>", "]]>", "a\"b'c\nd\te", "\udcff\udc80", "\x1b[2J\x1b]8;;http://x\x07", "&lt;"]
+ODD = [
+    "</script><script>alert(1)</script>",
+    "<!--<script>",
+    "]]>",
+    "a\"b'c\nd\te",
+    "\udcff\udc80",
+    "\x1b[2J\x1b]8;;http://x\x07",
+    "&lt;",
+]
+"""Texts, and names of files, that end something or begin something where they are not text."""
 
 
 @pytest.mark.parametrize("kind", ["choice", "order", "text"])
 def test_odd_texts_in_questions_stay_text(opened: Open, write: Write, tmp_path: Path, kind: str) -> None:
-    asked = {"kind": kind, "question": ODD[0], "unit": ODD[1], "choices": ODD, "observed": ODD if kind == "order" else ODD[0]}
+    asked = {
+        "kind": kind,
+        "question": ODD[0],
+        "unit": ODD[1],
+        "choices": ODD,
+        "observed": ODD if kind == "order" else ODD[0],
+    }
     where = "uts/test_rename/1"
-    events = [run(), lab(), exercise(), step(), event("prediction", step=where, **asked), step_end(), exercise_end(), END]
+    events = [
+        run(),
+        lab(),
+        exercise(),
+        step(),
+        event("prediction", step=where, **asked),
+        step_end(),
+        exercise_end(),
+        END,
+    ]
     page = opened("uts.html#/step/1/predict", folder=render([write(*events)], tmp_path / "odd").parent)
     if kind == "choice":
         first(page, ".current input").send_keys(Keys.SPACE)
@@ -77,15 +101,30 @@ def test_odd_texts_in_questions_stay_text(opened: Open, write: Write, tmp_path: 
         first(page, ".current input").send_keys(ODD[0])
     first(page, ".current .quiz .main").click()
     assert ODD[0] in first(page, ".current .quiz").text
-    assert ("✗ not so" if kind == "order" and ODD != asked["observed"] else "✓ right") in first(page, ".current .quiz").text
+    assert "✓ right" in first(page, ".current .quiz").text
     assert page.execute_script(FOREIGN) == []
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_file_names_stay_text_in_every_tab(opened: Open, write: Write, tmp_path: Path, name: str) -> None:
     where = "uts/test_rename/1"
-    claim = {"id": name, "section": name, "statement": name, "verdict": "holds", "truth": name, "reference": name, "visible_in": [name]}
-    process = {"label": name, "window": name, "pid": 1, "role": "shell", "parent": 1, "state": {name: name, "/etc/passwd": {name: name}}}
+    claim = {
+        "id": name,
+        "section": name,
+        "statement": name,
+        "verdict": "holds",
+        "truth": name,
+        "reference": name,
+        "visible_in": [name],
+    }
+    process = {
+        "label": name,
+        "window": name,
+        "pid": 1,
+        "role": "shell",
+        "parent": 1,
+        "state": {name: name, "/etc/passwd": {name: name}},
+    }
     events = [
         run(), lab(claims=(claim,), file=name), exercise(),
         step(title=name, claims=[name], source={"file": name, "line": 1, "text": f"{name}\nassert x"}),

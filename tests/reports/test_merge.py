@@ -167,7 +167,7 @@ def test_errors_are_one_sentence(
 @pytest.mark.privileged
 def test_real_workers_become_one_record_that_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = tmp_path / "site"
-    run_labs(site, "labs/test_01_uts.py", "labs/test_09_union.py", "-n", "2")
+    run_labs(site, "labs/test_01_uts.py", "-n", "2")
     shards = sorted(site.glob("record-gw*.jsonl"))
     assert len(shards) == 2
     record = tmp_path / "merged" / "record.jsonl"
@@ -177,8 +177,8 @@ def test_real_workers_become_one_record_that_renders(tmp_path: Path, capsys: pyt
     story, apart = read([record]), read(shards)
     assert story.complete
     assert steps(story) == steps(apart)
-    assert [lab.id for lab in story.labs] == ["uts", "union"]
+    assert [lab.id for lab in story.labs] == ["uts"]
     checks = [
         sum(len(s.checks) for lab in each.labs for e in lab.exercises for s in e.steps) for each in (story, apart)
     ]
-    assert checks[0] == checks[1] > 100
+    assert checks[0] == checks[1] > 50

@@ -54,7 +54,13 @@ def test_all_of_a_lab_is_on_paper(tmp_path: Path, stories: dict[str, LabStory], 
 
 def test_state_windows_and_code_are_on_paper_too(tmp_path: Path) -> None:
     text = " ".join(printed(render([REAL], tmp_path).parent / "uts.html", tmp_path))
-    for words in ("root@vm:~# hostname container001", "/proc/PID/ns/uts", "assert first.ns", "It was:", "labs/test_01_uts.py:"):
+    for words in (
+        "root@vm:~# hostname container001",
+        "/proc/PID/ns/uts",
+        "assert first.ns",
+        "It was:",
+        "labs/test_01_uts.py:",
+    ):
         assert words in text, words
     for words in ("Search the steps", "Ask me again", "Show me", "Play"):
         assert words not in text, words

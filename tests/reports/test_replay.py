@@ -44,7 +44,9 @@ def test_the_last_moment_of_every_real_step_is_what_the_page_shows() -> None:
             if pane.windows:
                 replay: Any = pane.replay
                 assert replay["windows"] == [window.name for window in pane.windows]
-                assert [stripped(lines) for lines in screens(replay)] == [stripped(lines) for lines in last(pane.windows)]
+                assert [stripped(lines) for lines in screens(replay)] == [
+                    stripped(lines) for lines in last(pane.windows)
+                ]
                 times = [moment[0] for moment in replay["moments"]]
                 assert times == sorted(times)
                 steps += 1
@@ -88,6 +90,14 @@ def test_a_typed_line_is_marked_where_the_terminal_echoes_it(told: Told) -> None
                  data={"columns": 10, "rows": 5})  # fmt: skip
     replay, _ = replayed(told, size, *typed("first", "echo a long line"))
     assert replay["moments"][0][2] == 2
+
+
+def test_a_line_that_wraps_behind_a_blank_is_marked_whole(told: Told) -> None:
+    size = event("window", window="first", exercise="test_rename", step="uts/test_rename/1", what="open",
+                 data={"columns": 10, "rows": 5})  # fmt: skip
+    replay, (window,) = replayed(told, size, *typed("first", "echo ab cd"))
+    assert replay["moments"][0][2] == 2
+    assert [line.typed for line in window.head] == [True, True]
 
 
 def test_colours_are_told_by_class_names(told: Told) -> None:

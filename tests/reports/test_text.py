@@ -53,5 +53,6 @@ def test_lesson_text(text: str, html: str) -> None:
 
 def test_manual_pages_and_addresses_are_links() -> None:
     assert 'href="https://man7.org/linux/man-pages/man7/uts_namespaces.7.html"' in inline("see uts_namespaces(7).")
+    assert 'href="https://manpages.debian.org/aufs.5"' in inline("aufs(5)")
     assert '<a href="https://example.org/a?b=1" rel="noreferrer">' in inline("(https://example.org/a?b=1)")
     assert "<a" not in inline("javascript:alert(x) unshare(CLONE_NEWUTS) main()")

@@ -43,6 +43,7 @@ def full_scene() -> Scene:
         hint="Which namespace does each window read?",
         why="hostname calls `sethostname(2)`.",
         phase="after",
+        waiting=True,
         commands=[Command("first", "hostname container001"), Command("second", "domainname")],
         panes=[
             window("first", "root@vm:~# hostname container001", STRANGE * 3, "\x1b[31mred\x1b[0m", fresh=True),
@@ -239,7 +240,7 @@ def test_a_list_is_narrowed_by_words_and_keeps_its_headings() -> None:
         Entry(1, "2. Rename", current=True),
     ]
     entries += [Entry(None, "PID"), Entry(None, "  Children"), *(Entry(n, f"{n}. Fork {n}") for n in range(2, 80))]
-    picker = Picker("All steps", entries, search=False)
+    picker = Picker("All steps", entries)
     assert picker.chosen == 1
     for char in "pid fork 77":
         picker.press("space" if char == " " else char)
@@ -271,9 +272,8 @@ def test_a_terminal_shows_the_frame_where_it_belongs(
     written = _drained(person)
     shown = Emulator(100, 30)
     shown.feed(written)
-    assert [row.rstrip() for row in shown.text()] == [
-        "".join(segment.text for segment in row).rstrip() for row in frame.rows
-    ]
+    rows = ["".join(segment.text for segment in row) for row in frame.rows]
+    assert ["".join(row.split()) for row in shown.text()] == ["".join(row.split()) for row in rows]
     colour_codes = {
         code for found in _sgr(written) for code in found if 30 <= code < 38 or 40 <= code < 50 or code > 90
     }

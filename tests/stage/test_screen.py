@@ -47,7 +47,7 @@ def start(screen_checkout: Checkout) -> Iterator[Start]:
 
 def run_first_step(terminal: Tmux) -> str:
     """Answer the question of the first step, and run it."""
-    terminal.press("Enter", "What do you think?")
+    terminal.press("Enter", "Enter answers")
     return terminal.press("Enter", "Enter goes on")
 
 
@@ -121,8 +121,9 @@ def test_what_a_step_did_is_shown_and_the_terminal_is_given_back(start: Start, s
     terminal = start("--student", "Ada", columns=120, rows=40)
     assert terminal.value("alternate_on") == "1"
     assert terminal.value("cursor_flag") == "0"
-    shown = terminal.press("Enter", "What do you think?")
+    shown = terminal.press("Enter", "Enter answers")
     assert "1  one column" in shown
+    assert "What do you think?" in shown
     assert terminal.value("cursor_flag") == "1"
     terminal.type("3")
     terminal.press("Enter", "! ")
@@ -136,7 +137,7 @@ def test_what_a_step_did_is_shown_and_the_terminal_is_given_back(start: Start, s
     terminal.press("Escape", lambda seen: "╭─" not in seen)
 
     terminal.press("Enter", lambda seen: "step 2 of 4" in seen)
-    terminal.press("Enter", "What do you think?")
+    terminal.press("Enter", "Enter answers")
     terminal.type("many")
     terminal.press("Enter", "! ")
     terminal.keys("C-u")
@@ -152,14 +153,14 @@ def test_what_a_step_did_is_shown_and_the_terminal_is_given_back(start: Start, s
     terminal.press("End", lambda seen: "line 200 of" in seen and "line 1 of" not in seen)
 
     terminal.press("Enter", lambda seen: "step 3 of 4" in seen)
-    terminal.press("Enter", "What do you think?")
+    terminal.press("Enter", "Enter answers")
     terminal.type("你好x")
     terminal.keys("BSpace")
     shown = terminal.press("Enter", "Enter goes on")
     assert re.search(r"you said +你好", shown)
     assert "✓ you were right" in shown
     terminal.press("Enter", lambda seen: "step 4 of 4" in seen)
-    shown = terminal.press("Enter", "What do you think?")
+    shown = terminal.press("Enter", "Enter answers")
     assert "3  echo three" in shown
     terminal.type("1 3 2")
     shown = terminal.press("Enter", "Enter goes on")
@@ -218,7 +219,7 @@ def test_a_resized_terminal_is_drawn_again_at_once(start: Start) -> None:
     terminal.resize(30, 8)
     terminal.wait("Make this terminal larger")
     terminal.resize(80, 24)
-    terminal.press("Enter", "What do you think?")
+    terminal.press("Enter", "Enter answers")
     terminal.resize(100, 30)
     terminal.wait(lambda seen: "What do you think?" in seen and fills(seen, 100, 30))
     terminal.keys("Enter")
@@ -256,7 +257,7 @@ def colours(escaped: str) -> set[int]:
 
 def test_a_command_is_typed_letter_by_letter(start: Start) -> None:
     terminal = start("--type-speed", "12")
-    terminal.press("Enter", "What do you think?")
+    terminal.press("Enter", "Enter answers")
     terminal.keys("Enter")
     lengths: list[int] = []
 
@@ -309,6 +310,7 @@ def test_the_uts_lab(tmp_path: Path) -> None:
         shown = terminal.press("Enter", "Enter goes on")
         assert "✓ you were right" in shown
         assert re.search(r"root@\S+# hostname container001", shown)
+        assert "━━ ● second" in shown  # which typed last
         assert "✓ holds  claim uts-01" in shown
         terminal.press("Space", "uts_namespaces(7)")
         terminal.press("Space", " → container001")

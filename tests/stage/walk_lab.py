@@ -4,13 +4,20 @@ It names, asks, destroys and fails.
 """
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from runtime.kernel import namespaces
+from runtime.kernel.syscalls import Clone
 from runtime.lab import Choice, Number, Order, Text, needs
 
 pytestmark = [pytest.mark.order(1)]
+
+
+def handles_hangup():
+    return callable(signal.getsignal(signal.SIGHUP))
 
 
 def test_names(lab):
@@ -69,5 +76,6 @@ def test_last(lab):
     first = lab.window("first")
     with lab.step("Say it", watch=[first]):
         first.run("echo 你好 👍")
+        assert not namespaces.run_in_new(Clone.NEWPID, handles_hangup), "no handler of the stage is in a child"
         assert first.run("echo end") == "end"
         assert Path(os.environ.get("WALK_FILE", "/")).exists()

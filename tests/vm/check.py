@@ -43,10 +43,10 @@ def check_machine(box: str, directory: Path, events: list[dict[str, Any]]) -> No
     assert facts["can"]["swap"]["ok"], "there is no swap"
     assert events[-1]["event"] == "end"
 
-    ended = {event["exercise"]: event for event in events if event["event"] == "exercise_end"}
-    expected = {exercise.name for path in labs() for exercise in read_outline(path).exercises}
-    assert ended.keys() == expected, f"exercises that did not run: {sorted(expected - ended.keys())}"
-    failed = [event for event in ended.values() if event["outcome"] != "passed"]
+    ended = [event for event in events if event["event"] == "exercise_end"]
+    expected = sum(len(read_outline(path).exercises) for path in labs())
+    assert len(ended) == expected, f"{len(ended)} exercises ran, not {expected}"
+    failed = [event for event in ended if event["outcome"] != "passed"]
     wrong = [event for event in failed if event.get("how") is None or event["reason"] not in NEED_ANOTHER[name]]
     assert not wrong, "\n".join(f"{event['exercise']}: {event['reason']}" for event in wrong)
 
@@ -54,7 +54,7 @@ def check_machine(box: str, directory: Path, events: list[dict[str, Any]]) -> No
     assert len(pages) >= 1 + len(labs()), f"pages are missing: {sorted(pages)}"
     for said in (name, box, facts["kernel"]):
         assert said in pages["index.html"], f"the report does not say {said}"
-    assert f'tests="{len(expected)}"' in (directory / "junit.xml").read_text()
+    assert f'tests="{expected}"' in (directory / "junit.xml").read_text()
     print(f"{name}: {len(ended) - len(failed)} exercises passed, {len(failed)} need another machine; {facts['kernel']}")
 
 

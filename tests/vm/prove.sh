@@ -27,13 +27,17 @@ prove() {
         DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${needed[@]}" >/dev/null
     fi
     work=$(mktemp -d /tmp/unshared-vm.XXXXXX)  # not below /var: the layer's parts may not lie below the layer
-    trap 'rm -rf --one-file-system "$work"' EXIT
+    trap finish EXIT
     mkdir "$work"/{etc,etc-work,var,var-work,home,proof}
     lap "box"
     build_box "${UNSHARED_BOX_DIR:-$work/box}"
     UNSHARED_BOX=${UNSHARED_BOX_DIR:-$work/box}/debian12.box PROOF_WORK=$work \
         unshare --mount --net --pid --ipc --uts --fork --kill-child --mount-proc "$0" --inside "$@"
+}
+
+finish() {
     [ -z "${UNSHARED_PROOF:-}" ] || { mkdir -p "$UNSHARED_PROOF" && cp -r "$work/proof/." "$UNSHARED_PROOF"; }
+    rm -rf --one-file-system "$work"
 }
 
 build_box() {

@@ -136,6 +136,7 @@ class Control:
         step = self.picture.stop.id if self.picture.stop and phase != "end" else None
         scene.phase = phase
         self._catch_up()
+        scene.waiting = True
         self.course.emit("stage", what="pause", step=step, phase=phase, seconds=0)
         began = time.monotonic()
         try:
@@ -144,6 +145,8 @@ class Control:
         except Abandoned:
             self._note(self._left, step, began)
             raise
+        finally:
+            scene.waiting = False
         self._note("next", step, began)
         scene.message = scene.overlay = ""
         scene.phase = "running" if phase == "before" else phase
@@ -152,8 +155,10 @@ class Control:
         """Show the prompts of all windows, as a person sees them; the newest output stays the newest."""
         fresh = {pane.name for pane in self.scene.panes if pane.fresh}
         windows = self.course.lab.windows if self.course.lab else []
-        for window in sorted(windows, key=lambda window: window.name in fresh):
+        for window in windows:
             window.catch_up()
+        for pane in self.scene.panes:
+            pane.fresh = pane.name in fresh
 
     def _note(self, what: str, step: str | None, began: float) -> None:
         seconds = time.monotonic() - began

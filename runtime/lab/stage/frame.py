@@ -107,18 +107,19 @@ def _footer(scene: Scene, width: int, prompt: Prompt | None) -> list[Row]:
             *_indent(_lines([Text(prompt.label, theme.ACCENT)], width - 2), width),
             _field(prompt, width),
         ]
-    return [*_indent(_lines([_status(scene)], width - 2), width), *_keys(width)]
+    return [*_indent(_lines([_status(scene, bool(prompt))], width - 2), width), *_keys(width)]
 
 
-def _status(scene: Scene) -> Text:
+def _status(scene: Scene, asked: bool) -> Text:
     text = Text()
-    if scene.autoplay is not None:
+    if asked:
+        text.append("▸ Enter answers  ", theme.ACCENT)
+    elif scene.autoplay is not None:
         text.append(f"▶ goes on in {math.ceil(scene.autoplay)} s", theme.ACCENT)
         text.append("  any key stops it  ", theme.QUIET)
     else:
         told = {"before": "Enter runs the step", "running": "running …", "after": "Enter goes on", "end": "The end"}
-        waits = bool(scene.title) or scene.phase == "end"
-        text.append(f"▸ {told[scene.phase if waits else 'running']}  ", theme.ACCENT)
+        text.append(f"▸ {told[scene.phase if scene.waiting else 'running']}  ", theme.ACCENT)
     if scene.message:
         text.append(scene.message, theme.NEWS)
     return text

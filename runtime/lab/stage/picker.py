@@ -24,8 +24,8 @@ STEPS = {
 class Picker:
     """What is typed narrows the list to entries that hold all of its words; their headings stay."""
 
-    def __init__(self, title: str, entries: Sequence[Entry], search: bool) -> None:
-        self.title, self.search = title, search
+    def __init__(self, title: str, entries: Sequence[Entry]) -> None:
+        self.title = title
         self.text = ""
         self._entries = entries
         self._at = next((entry.index for entry in entries if entry.current), None)
@@ -65,9 +65,11 @@ class Picker:
         room = height - 2
         first = max(0, min(place - room // 2, len(self._shown) - room))
         count = f"{len(steps)} {'step' if len(steps) == 1 else 'steps'}" if steps else "no step has these words"
-        field = set_cell_size(f"/ {self.text}█", max(0, width - cell_len(count) - 1))
+        field = f"/ {self.text}█"
+        advice = "" if self.text else " type words of a title"
+        advice = set_cell_size(advice, max(1, width - cell_len(field) - cell_len(count)))
         rows: list[Row] = [
-            [Segment(field, theme.ACCENT), Segment(" "), Segment(count, theme.QUIET)],
+            [Segment(field, theme.ACCENT), Segment(advice, theme.QUIET), Segment(count, theme.QUIET)],
             [Segment("─" * width, theme.QUIET)],
         ]
         return rows + [self._row(entry, width) for entry in self._shown[first : first + room]]

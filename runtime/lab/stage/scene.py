@@ -108,6 +108,7 @@ class Scene:
     hint: str = ""
     why: str = ""
     phase: Phase = "before"
+    waiting: bool = False  # for a key: the stage does not run on by itself
     attempt: int = 1  # 2 when this exercise runs the second time
     commands: list[Command] = field(default_factory=list)  # what the step will type, from its source
     transcript: list[Command] = field(default_factory=list)  # what it has typed so far, with the output

@@ -140,8 +140,9 @@ class ScreenView:
             self._draw()
 
     def choose(self, title: str, entries: Sequence[Entry], search: bool = False) -> int | None:
-        """Let one of the entries be chosen, by arrows or by typing a part of it."""
-        self._picker = Picker(title, entries, search)
+        """Let one of the entries be chosen, by arrows or by typing a part of it; so ``search`` needs nothing more."""
+        del search
+        self._picker = Picker(title, entries)
         self._tty.interrupts(False)
         try:
             while True:

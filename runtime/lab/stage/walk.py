@@ -60,6 +60,13 @@ class Walk:
     @contextmanager
     def _on_stage(self) -> Iterator[None]:
         before = signal.signal(signal.SIGHUP, self._control.keyboard.hung_up)
+        here = os.getpid()
+
+        def as_before() -> None:  # a child of a lab is nothing of ours: process 1 of a namespace counts its handlers
+            if os.getpid() != here and signal.getsignal(signal.SIGHUP) == self._control.keyboard.hung_up:
+                signal.signal(signal.SIGHUP, before)
+
+        os.register_at_fork(after_in_child=as_before)
         self._control.course.listeners.append(self._control.on_event)
         self._control.view.open()
         try:

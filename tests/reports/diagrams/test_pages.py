@@ -149,3 +149,10 @@ def test_names_from_outside_stay_text(write: Write, tmp_path: Path) -> None:
         name for _, attributes in page.elements for name in attributes if name.startswith("on") or name == "style"
     ] == []
     assert page.text.count("alert(x)") > 8
+
+
+def test_drawings_have_a_title_and_a_description(opened: Open, drawn: Path) -> None:
+    page = opened("uts.html#/step/1/state", folder=drawn)
+    names = """return [...document.querySelectorAll('.step.current svg.net')].map((svg) =>
+        [...svg.children].slice(0, 2).map((element) => `${element.localName}: ${element.textContent}`))"""
+    assert page.execute_script(names) == [["title: Network", "desc: 2 network namespaces, 1 cable"]] * 2
