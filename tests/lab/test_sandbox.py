@@ -40,9 +40,7 @@ else:
 """
 
 
-@pytest.mark.parametrize(
-    "path", [f"/{directory}/unshared-test" for directory in ("etc", "usr", "root", "dev", "var")]
-)
+@pytest.mark.parametrize("path", [f"/{directory}/unshared-test" for directory in ("etc", "usr", "root", "dev", "var")])
 def test_the_files_of_the_machine_are_read_only(checkout, path):
     code, output = run_code(checkout, refused(f"open({path!r}, 'w')"))
     assert code == 0, output
@@ -293,4 +291,3 @@ def test_killed_keeper_and_pytest_are_swept_by_the_next_run(checkout):
     assert any(path.endswith(run) for path in own_cgroups())
     run_cgroups.sweep()
     assert not any(path.endswith(run) for path in own_cgroups())
-

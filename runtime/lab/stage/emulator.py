@@ -95,7 +95,3 @@ class Emulator(pyte.Screen):
             x -= 1
         if x >= 0:
             line[x] = line[x]._replace(data=line[x].data + _SELECTORS.sub("", marks))
-
-
-def _text(line: Line, columns: int) -> str:
-    return "".join(line[x].data if x in line else " " for x in range(columns)).rstrip()
