@@ -6,14 +6,16 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+PAGE = '<meta name="generator" content="unshared">'  # by this the pages of a report are known
+
 
 def unpack(content: bytes, report: Path, files: Sequence[Path]) -> list[Path]:
     """Write what inside.py sends: the report into ``report``, and the files that were asked for by their numbers.
 
-    Returns which of the ``files`` came.  A new record takes the place of all records of the run before.  What was not
+    Returns which of the ``files`` came.  A new record takes the place of all records of the run before, and a new index of
+    all its pages.  What was not
     asked for is not written: no other file, nothing outside, no link and no device.
     """
-    came: list[Path] = []
     fresh: set[Path] = set()
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
         for member in tar:
@@ -25,9 +27,9 @@ def unpack(content: bytes, report: Path, files: Sequence[Path]) -> list[Path]:
             path.unlink(missing_ok=True)  # should it be a link, what it points to stays as it is
             path.write_bytes(taken.read())
             os.utime(path, (member.mtime, member.mtime))
-            (came.append if path in files else fresh.add)(path)
-    _remove_old_records(report, fresh)
-    return came
+            fresh.add(path)
+    _remove_old(report, fresh)
+    return [path for path in files if path in fresh]
 
 
 def _destination(name: PurePosixPath, report: Path, files: Sequence[Path]) -> Path | None:
@@ -43,8 +45,16 @@ def _is_unsafe(part: str) -> bool:
     return part == ".." or any(mark in part for mark in "/\\:")  # on Windows \\ and : lead elsewhere
 
 
-def _remove_old_records(report: Path, fresh: set[Path]) -> None:
-    records = set(report.glob("record*.jsonl"))
-    if records & fresh:
-        for path in records - fresh:
-            path.unlink()
+def _remove_old(report: Path, fresh: set[Path]) -> None:
+    old = set(report.glob("record*.jsonl"))
+    gone = old - fresh if old & fresh else set()
+    if report / "index.html" in fresh:
+        gone |= {path for path in set(report.glob("*.html")) - fresh if _is_page(path)}
+    for path in gone:
+        path.unlink()
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page that a run has written; those of others stay."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return PAGE in file.read(2000)

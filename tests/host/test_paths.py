@@ -149,6 +149,21 @@ def test_old_records_go_only_when_new_ones_come(tmp_path):
     assert [path.name for path in tmp_path.glob("record*")] == ["record.jsonl"]
 
 
+def test_old_pages_go_only_when_a_new_index_comes(tmp_path):
+    (tmp_path / "uts.html").write_text(fetched.PAGE)
+    (tmp_path / "mine.html").write_text("<title>of a teacher</title>")
+    fetched.unpack(packed(("report/ipc.html", tarfile.REGTYPE)), tmp_path, [])
+    assert (tmp_path / "uts.html").exists()
+    fetched.unpack(packed(("report/ipc.html", tarfile.REGTYPE), ("report/index.html", tarfile.REGTYPE)), tmp_path, [])
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["index.html", "ipc.html", "mine.html"]
+
+
+def test_a_file_below_the_report_is_told_once(tmp_path):
+    junit = tmp_path / "junit.xml"
+    content = packed(("report/junit.xml", tarfile.REGTYPE), ("file/0", tarfile.REGTYPE))
+    assert fetched.unpack(content, tmp_path, [junit]) == [junit]
+
+
 def imported(path: Path) -> set[str]:
     """The modules that a file imports as soon as it is imported itself."""
     found = set()
