@@ -15,7 +15,7 @@ SCRIPTS = ("page.js", "lab.js", "player.js", "state.js", "filter.js", "predict.j
 STYLES = ("page.css", "lab.css", "step.css", "player.css", "state.css", "drawings.css")
 
 LARGE = 300
-"""Steps of a page above which a browser parses the long tabs only when they are opened."""
+"""Steps of a page above which a browser parses each of them only when it is opened."""
 
 
 def script() -> str:

@@ -113,6 +113,8 @@ class LabStory:
                 "counts": pane.counts,
                 "verdicts": pane.found,
                 "claims": [visible(view.claim.id) for view in [*pane.claims, *pane.shown]],
+                "owned": [visible(view.claim.id) for view in pane.claims if view.owner == pane.anchor],
+                "quiz": pane.quiz,
                 "windows": [visible(window.name) for window in pane.windows],
             }
             for pane in self.panes

@@ -1,15 +1,15 @@
 "use strict";
 /* Search and filters of the list of steps. What is not listed is passed over by the keys too. */
 (() => {
-  const {steps, go, onkey} = unshared;
+  const {steps, go, onkey, text} = unshared;
   const form = document.querySelector(".filters"), found = form.querySelector(".found");
   const list = document.getElementById("list"), toggle = document.querySelector(".toggle");
   const help = document.querySelector("dialog.help");
   const texts = new Map();
 
   /* All that a step says, in small letters; read when somebody searches for the first time. */
-  function text(step) {
-    if (!texts.has(step)) texts.set(step, step.element.textContent.toLowerCase());
+  function said(step) {
+    if (!texts.has(step)) texts.set(step, text(step).toLowerCase());
     return texts.get(step);
   }
 
@@ -19,7 +19,7 @@
     let count = 0;
     for (const step of steps) {
       const fits = kinds.every((kind) => step[kind].includes(form.elements[kind].value))
-        && words.every((word) => text(step).includes(word));
+        && words.every((word) => said(step).includes(word));
       step.link.closest("li").hidden = !fits;
       count += fits;
     }

@@ -1,9 +1,10 @@
 "use strict";
 /* The steps of a lab page: one is shown at a time, its address is #/step/NUMBER/TAB, and keys lead through all.
 
-   unshared.steps            [{index, element, link, start, end, claims, verdicts, windows}], seconds from the lab's start
+   unshared.steps            [{index, element, link, start, end, claims, quiz, ...}] as story.py outlines them
    unshared.current, .tab    the index of the step that is shown, the name of the open tab
    unshared.go(index, tab)   show a step (and a tab; without it the open one stays)
+   unshared.text(step)       all that a step says
    unshared.onstep(call)     call(index) whenever another step is shown
    unshared.ontab(tab, call) call(index, panel) once for each step, before its tab is shown for the first time
    unshared.onprint(call)    call() before the page is printed: everything must be on it
@@ -24,7 +25,7 @@
   }));
 
   Object.assign(unshared, {
-    steps, current: -1, tab: TABS[0], go, rendered: new Set(),
+    steps, current: -1, tab: TABS[0], go, text, rendered: new Set(),
     onstep: (call) => callbacks.step.push(call),
     ontab: (tab, call) => (callbacks.tab[tab] ??= []).push(call),
     onprint: (call) => callbacks.print.push(call),
@@ -36,18 +37,41 @@
   /* ------------------------------------------------------------------ addresses */
 
   /* Where an address of this page leads: {index, tab, part}; null if it names nothing here. An address is the id of a
-     step, of a tab or of something in a tab (a claim, a line of code), so it leads there without a script too. */
+     step, of a tab or of something in a tab (a claim, a line of code), so it leads there without a script too. The
+     outline tells which step that is; the step may still be folded. */
   function named(hash) {
-    let element;
+    let id;
     if (hash.startsWith(base)) hash = "#" + hash.slice(base.length);
-    try { element = document.getElementById(decodeURIComponent(hash.slice(1))); } catch { return null; }
-    const step = element?.closest(".step"), open = element?.closest(".panel");
+    try { id = decodeURIComponent(hash.slice(1)); } catch { return null; }
+    const step = id.startsWith("/claim/") ? steps.find(({owned}) => owned.includes(id.slice("/claim/".length)))
+      : steps[id.match(/^\/step\/(\d+)(\/|$)/)?.[1] - 1];
     if (!step) return null;
-    const part = element !== step && element !== open ? element : null;
-    return {index: steps.findIndex((one) => one.element === step), tab: open?.dataset.tab, part, hash};
+    unfold(step);
+    const element = document.getElementById(id), open = element?.closest(".panel");
+    if (!element) return null;
+    const part = element !== step.element && element !== open ? element : null;
+    return {index: step.index, tab: open?.dataset.tab, part, hash};
   }
 
   /* ------------------------------------------------------------------ showing */
+
+  /* What a step holds. A large page keeps it in a noscript, which is one text to a browser: it is parsed here. (In a
+     file of several pages it is elements already: the script of that file has parsed the page.) */
+  const folded = ({element}) => element.querySelector(":scope > noscript");
+  function unfold(step) {
+    const one = folded(step);
+    if (!one) return;
+    const content = one.firstElementChild ? one : new DOMParser().parseFromString(one.textContent, "text/html").body;
+    one.replaceWith(...content.childNodes);
+  }
+
+  /* To parse all steps would take a second; in what the page was made of, < and > stand for nothing but tags. */
+  const signs = {amp: "&", lt: "<", gt: ">", "#34": '"', "#39": "'"};
+  function text(step) {
+    const one = folded(step);
+    if (!one || one.firstElementChild) return step.element.textContent;
+    return one.textContent.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|#34|#39);/g, (_, name) => signs[name]);
+  }
 
   function go(index, tab = unshared.tab, {focus = true, write = true, scroll = true, hash = `#/step/${index + 1}/${tab}`} = {}) {
     const step = steps[index];
@@ -74,6 +98,7 @@
   }
 
   function enter(step, focus) {
+    unfold(step);
     step.element.classList.add("current");
     step.element.removeAttribute("hidden");
     step.element.querySelector(".side").prepend(tabs);
@@ -101,13 +126,11 @@
   function render(index, tab) {
     if (unshared.rendered.has(`${index} ${tab}`)) return;
     unshared.rendered.add(`${index} ${tab}`);
-    for (const folded of panel(index, tab).querySelectorAll("noscript")) { /* of a large page: text until it is opened */
-      folded.replaceWith(...new DOMParser().parseFromString(folded.textContent, "text/html").body.childNodes);
-    }
     for (const call of callbacks.tab[tab] ?? []) call(index, panel(index, tab));
   }
 
   addEventListener("beforeprint", () => {
+    steps.forEach(unfold);
     for (const {index} of steps) for (const tab of TABS) render(index, tab);
     for (const call of callbacks.print) call();
   });

@@ -166,17 +166,17 @@
   const [blocks, mark] = track.children;
   const durations = steps.map(({start, end}) => start !== null && end > start ? end - start : 0);
   const tone = (outcome) => `t-${outcome.replaceAll(" ", "-")}`;
-  let section = null;
-  steps.forEach(({element, outcome}, index) => {
-    const title = element.querySelector(".exercise")?.textContent ?? "";
-    if (!section || section.title !== title) blocks.append(section = Object.assign(make("div", {class: "group"}), {title}));
-    section.append(make("i", {class: tone(outcome)}));
-  });
+  let last = null;
+  for (const {link, outcome} of steps) {
+    const exercise = link.closest("section");
+    if (exercise !== last) blocks.append(make("div", {class: "group"}));
+    blocks.lastElementChild.append(make("i", {class: tone(outcome)}));
+    last = exercise;
+  }
   const cells = [...blocks.querySelectorAll("i")];
-  for (const group of blocks.children) group.removeAttribute("title");
   blocks.classList.toggle("dense", cells.length > 150);
 
-  const title = (index) => steps[index].element.querySelector("h2").textContent;
+  const title = (index) => steps[index].link.querySelector(".name").textContent;
   const outcome = (index) => steps[index].link.querySelector(".sign .unseen").textContent;
   const spent = (seconds) => seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 

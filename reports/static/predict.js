@@ -7,8 +7,8 @@
   const mark = document.querySelector("#tab-predict .count");
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
-  const quizzes = new Map(steps.map((step) => [step.index, step.element.querySelector(".quiz[data-quiz]")])
-    .filter(([, quiz]) => quiz).map(([index, quiz]) => [index, {quiz, ...JSON.parse(quiz.dataset.quiz)}]));
+  const quizzes = new Map(steps.filter(({quiz}) => quiz).map(({index, quiz}) => [index, quiz]));
+  const quizOf = (index) => steps[index].element.querySelector(".quiz");
   const answers = () => kept(place) ?? {};
 
   const plain = (text) => String(text).split(/\s+/).filter(Boolean).join(" ");
@@ -69,7 +69,7 @@
   function show(index) {
     const asked = quizzes.get(index);
     if (!asked || !fields[asked.kind]) return;
-    const {quiz} = asked, answer = answers()[asked.step], label = `question-${index}`;
+    const quiz = quizOf(index), answer = answers()[asked.step], label = `question-${index}`;
     quiz.querySelector(".question").id = label;
     for (const mine of quiz.querySelectorAll(".mine")) mine.remove();
     quiz.classList.add("made");
@@ -117,7 +117,7 @@
     const {[quizzes.get(index).step]: _, ...others} = answers();
     keep(place, answer ? {...others, [quizzes.get(index).step]: answer} : others);
     show(index);
-    quizzes.get(index).quiz.querySelector(".mine:is([role=status]), .mine :is(input, button)").focus();
+    quizOf(index).querySelector(".mine:is([role=status]), .mine :is(input, button)").focus();
   }
 
   /* At the tab: ? a question waits, ✓ ✗ how it was answered. */

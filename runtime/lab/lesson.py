@@ -328,7 +328,7 @@ def _label(watched: Watched) -> str:
 
 
 def _describe(error: BaseException) -> str:
-    text = str(error).strip()
+    text = _COLOUR.sub("", str(error)).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -12,9 +12,8 @@ PAGE = '<meta name="generator" content="unshared">'  # by this the pages of a re
 def unpack(content: bytes, report: Path, files: Sequence[Path]) -> list[Path]:
     """Write what inside.py sends: the report into ``report``, and the files that were asked for by their numbers.
 
-    Returns which of the ``files`` came.  A new record takes the place of all records of the run before, and a new index of
-    all its pages.  What was not
-    asked for is not written: no other file, nothing outside, no link and no device.
+    Returns which of the ``files`` came.  A new record takes the place of all records of the run before, and a new index
+    of all its pages.  What was not asked for is not written: no other file, nothing outside, no link and no device.
     """
     fresh: set[Path] = set()
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:

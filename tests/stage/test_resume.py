@@ -35,7 +35,6 @@ def test_quit_and_go_on_at_that_step(walk):
     assert times == sorted(times)
     names = [(event["exercise"], event.get("attempt", 1), event.get("why")) for event in walker.events("exercise")]
     assert names[:2] == [("test_names", 1, None), ("test_names", 2, "resume")]
-    assert "predictions" in (walk.checkout.site / "tiny.html").read_text() or True
 
 
 def test_killed_and_gone_on_after_the_step(walk):

@@ -295,6 +295,52 @@ def test_a_shell_gets_the_terminal_and_gives_it_back(start: Start) -> None:
     terminal.press("Escape", "Enter runs the step")
 
 
+def test_pasted_lines_are_no_keys_and_answer_nothing(start: Start) -> None:
+    terminal = start()
+    terminal.paste("q\nq\n")
+    terminal.wait("paste means nothing here")
+    terminal.press("g", "Run on to")
+    terminal.paste("no\nwhere\n")
+    terminal.wait("> no where")
+    terminal.press("Enter", "no where: give a step after this one")
+    terminal.press("/", "╭─ All steps ─")
+    terminal.paste("in\norder")
+    terminal.wait("/ in order")
+    terminal.press("Enter", lambda seen: "step 4 of 4" in seen and "Enter runs the step" in seen)
+
+
+def test_the_end_of_the_walk(start: Start) -> None:
+    terminal = start(columns=120, rows=30)
+    terminal.press("g", "Run on to")
+    terminal.type("end")
+    shown = terminal.press("Enter", "This is the end.")
+    assert "You have seen 4 of 4 steps" in shown
+    assert "step 4 of 4" not in shown
+    assert "In order" not in shown
+    assert "─" not in shown.split("\n")[1], "the line of progress is full"
+    terminal.press("b", lambda seen: "step 4 of 4" in seen and "Enter runs the step" in seen)
+
+
+def test_a_fault_of_the_stage_ends_the_walk_and_is_no_failure_of_a_lab(start: Start, screen_checkout: Checkout) -> None:
+    with (screen_checkout.path / "runtime" / "lab" / "stage" / "changes.py").open("a") as source:
+        source.write("\n\ndef changes(*_):\n    raise ZeroDivisionError('a fault of the stage')\n")
+    terminal = start(columns=120, rows=60)
+    terminal.press("Enter", "Enter answers")
+    shown = terminal.press("Enter", lambda seen: seen.rstrip().endswith("ready>"))
+    assert "ZeroDivisionError: a fault of the stage" in shown
+    assert terminal.value("alternate_on") == "0"
+    assert terminal.value("cursor_flag") == "1"
+    assert "status 3" in terminal_says(terminal, "echo status $?")
+    events = events_of(screen_checkout.site / "record.jsonl")
+    assert events[-1] == events[-1] | {"event": "end", "exitstatus": 3}
+    assert not [event for event in events if event["event"] in ("exercise_end", "check")]
+
+
+def terminal_says(terminal: Tmux, command: str) -> str:
+    terminal.type(command)
+    return terminal.press("Enter", lambda seen: re.search(r"status \d", seen) is not None)
+
+
 def test_the_uts_lab(tmp_path: Path) -> None:
     with Tmux(80, 24, ROOT, clean_environment()) as terminal:
         command = [sys.executable, "-m", "pytest", "labs/", "--step", "--lab", "uts", "-p", "no:cacheprovider"]

@@ -29,7 +29,7 @@ def terminal() -> Iterator[tuple[int, int]]:
         ("n?/", ["n", "?", "/"]),
         ("\r\n\t \x7f", ["enter", "enter", "tab", "space", "backspace"]),
         ("\x1b[A\x1bOB\x1b[5~\x1b[6~\x1b[H\x1b[4~", ["up", "down", "page-up", "page-down", "home", "end"]),
-        ("\x1b[200~n\x1b[1;5Cq", ["n", "q"]),  # sequences that mean nothing here are no keys
+        ("\x1b[Yn\x1b[1;5Cq", ["n", "q"]),  # sequences that mean nothing here are no keys
         ("中é👍", ["中", "é", "👍"]),
         ("\x03\x04", ["ctrl-c", "ctrl-d"]),
         ("\x1b", ["esc"]),
@@ -44,6 +44,16 @@ def test_keys_by_their_names(terminal: tuple[int, int], typed: str, names: list[
     os.write(person, typed.encode())
     assert [tty.key(5) for _ in names] == names
     assert tty.key(0) == ""
+
+
+def test_what_is_pasted_is_one_line_of_text_and_no_keys(terminal: tuple[int, int]) -> None:
+    person, program = terminal
+    tty = Tty(program, colours=True)
+    tty.take()
+    os.write(person, b"\x1b[200~two\nlin")
+    assert tty.key(0.1) == "", "the end of it has not come yet"
+    os.write(person, b"es\x1b[A\n\x1b[201~n")
+    assert [tty.key(5), tty.pasted, tty.key(5)] == ["paste", "two lines [A", "n"]
 
 
 def test_a_terminal_that_is_gone_is_no_error() -> None:

@@ -206,7 +206,11 @@ def test_a_failed_step_pauses_and_the_run_fails(walk):
     walker.wait()
     shown = walker.key("g end")
     assert 'Check FAILS: assert first.run("hostname") == os.environ.get("WALK_NAME", "inside")' in shown
-    assert "The step did not end well: AssertionError" in shown
+    assert "The step did not end well: AssertionError: assert 'inside' == 'outside'\n" in shown
+    errors = [event["error"] for event in walker.events("step_end") if "error" in event]
+    assert len(errors) == 1
+    assert "\n" in errors[0], "pytest's explanation with its differences"
+    assert "\x1b" not in errors[0], "which it colours at a terminal"
     walker.key("g end")
     output = walker.end("n")
     assert "1 failed, 2 passed, 1 skipped" in output

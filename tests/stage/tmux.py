@@ -58,6 +58,10 @@ class Tmux:
         """Type a text as it is."""
         self._run("send-keys", "-l", text)
 
+    def paste(self, text: str) -> None:
+        """Paste a text, marked as such where the program asked for that."""
+        self._run("set-buffer", text, ";", "paste-buffer", "-p", "-r")
+
     def resize(self, columns: int, rows: int) -> None:
         self._run("resize-window", "-x", str(columns), "-y", str(rows))
 

@@ -62,6 +62,7 @@ class Control:
         self.destination: Stop | None = None
         self.keyboard = Keyboard(view)
         self.quits = False
+        self.broken: Exception | None = None  # what the stage itself failed of
         self.predictions: dict[str, Prediction] = {}  # what was said, by step: a question is asked once
         self.known: frozenset[str] = frozenset()  # the steps of those that were said before this walk
         self.goal: Goal | None = None  # None: every step
@@ -77,6 +78,15 @@ class Control:
 
     def on_event(self, event: Event) -> None:
         """Take an event of the record; comes back when the lab may go on."""
+        if self.broken:
+            return
+        try:
+            self._take(event)
+        except Exception as error:  # a fault of the stage must not look like one of the lab
+            self.broken = error
+            self._quit()
+
+    def _take(self, event: Event) -> None:
         kind = event["event"]
         self.picture.take(event)
         if kind == "window" and event["what"] == "in":
@@ -338,7 +348,7 @@ class Control:
     def finale(self) -> None:
         """Pause when all exercises have ended; Abandoned if the person goes back from there, or quits."""
         self.goal = None
-        self.picture.forget_step()
+        self.picture.show_end()
         said = self.scene.message, "This is the end.", score(self.results, self.course.student)
         self.scene.message = " ".join(part for part in said if part)
         self.pause("end")

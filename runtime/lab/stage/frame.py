@@ -86,15 +86,15 @@ def compose(
 
 def _header(scene: Scene, width: int) -> list[Row]:
     """The lab and how far it is: in words, and as the line below."""
-    step = f"step {scene.number} of {scene.total}" if scene.total else ""
-    if scene.course > scene.total and width >= 100:
-        step += f"  ·  {scene.done} of {scene.course} seen"
-    if scene.attempt > 1:
-        step = f"again, on fresh state  ·  {step}"
+    again = "again, on fresh state" if scene.attempt > 1 and scene.phase != "end" else ""
+    here = f"step {scene.number} of {scene.total}" if scene.total else ""
+    seen = f"{scene.done} of {scene.course} seen" if scene.course > scene.total and width >= 100 else ""
+    step = "  ·  ".join(filter(None, (again, here, seen)))
     lab = scene.lab if cell_len(scene.lab + step) + 4 <= width else scene.lab.partition(":")[0]
     lab = _cut(lab, width - cell_len(step) - 4)
     gap = width - 2 - cell_len(lab) - cell_len(step)
-    done = round(width * scene.number / scene.total) if scene.total else 0
+    part = scene.number / scene.total if scene.total else scene.phase == "end"
+    done = round(width * part)
     title = [Segment(" "), Segment(lab, theme.STRONG), Segment(" " * gap), Segment(step), Segment(" ")]
     return [title, [Segment("━" * done, theme.ACCENT), Segment("─" * (width - done), theme.QUIET)]]
 

@@ -34,7 +34,7 @@ KEYS = (
     Key(("w",), "why", "Why it is so: the longer explanation, with man page and kernel source."),
     Key(("d",), "changes", "What changed in /proc: old and new."),
     Key(("s",), "shell", "A shell of your own inside a window's namespaces; leave it by exit."),
-    Key(("o",), "open", "Write the report so far, and open it or say where it is."),
+    Key(("o",), "open", "Write the report so far, and say where it is."),
     Key(("q", "eof"), "quit", "Quit; --step --resume goes on here."),
     Key(("?",), "help", "These keys."),
     Key(("esc",), "close", "Close what lies over the lesson."),

@@ -40,6 +40,13 @@ class Picture:
             shown.clear()
         scene.question = None
 
+    def show_end(self) -> None:
+        """Show that there are no more steps."""
+        scene = self.scene
+        self.forget_step()
+        scene.exercise, scene.title, scene.number, scene.total = "", "The end", 0, 0
+        scene.text = f"You have seen {scene.done} of {scene.course} steps; b and j lead back to any of them."
+
     def show_shell(self, before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> None:
         """Show what a student's own shell changed."""
         self.scene.changes = changes(before, after)

@@ -121,7 +121,9 @@ class PlainView:
         if scene.question:
             self._answer(scene.question)
         if scene.error:
-            self._say(f"The step did not end well: {scene.error}")
+            first, *others = scene.error.split("\n")
+            self._say(f"The step did not end well: {first}")
+            self._lines(others)
 
     def _answer(self, question: Question) -> None:
         if question.observed is not None:
@@ -231,8 +233,8 @@ class PlainView:
             width = max(20, os.get_terminal_size(self._terminal).columns - 1)
         for paragraph in paragraphs:
             indent = " " * (len(paragraph) - len(paragraph.lstrip()))
-            lines = textwrap.wrap(_visible(paragraph), width, subsequent_indent=indent, break_on_hyphens=False)
-            self._write("\n".join(lines) + "\n")
+            lines = textwrap.wrap(paragraph, width, subsequent_indent=indent, break_on_hyphens=False)
+            self._lines(lines)
 
     def _lines(self, lines: Iterator[str] | Sequence[str]) -> None:
         for line in lines:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -128,12 +128,12 @@ class ScreenView:
         try:
             while True:
                 self._draw()
-                key = self._tty.key()
-                if key == "enter":
-                    return line.text
-                if key in ("esc", "ctrl-c", "eof") or (key == "ctrl-d" and not line.text):
-                    return None
-                edit(line, key)
+                for key in self._keys():
+                    if key == "enter":
+                        return line.text
+                    if key in ("esc", "ctrl-c", "eof") or (key == "ctrl-d" and not line.text):
+                        return None
+                    edit(line, key)
         finally:
             self._prompt = None
             self._tty.interrupts(True)
@@ -147,12 +147,17 @@ class ScreenView:
         try:
             while True:
                 self._draw()
-                if self._picker.press(self._tty.key()):
+                if any(map(self._picker.press, self._keys())):
                     return self._picker.chosen
         finally:
             self._picker = None
             self._tty.interrupts(True)
             self._draw()
+
+    def _keys(self) -> Iterable[str]:
+        """Wait for a key; of a text that is pasted, each character."""
+        key = self._tty.key()
+        return self._tty.pasted if key == "paste" else [key]
 
     @property
     def _at_end(self) -> bool:

@@ -15,8 +15,11 @@ from rich.color import ColorSystem
 from rich.segment import Segment
 
 ESCAPE_TIME = 0.1  # seconds in which the rest of a key's sequence follows its ESC, also over a network
-ENTER_SCREEN = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[0m\x1b[2J"  # the second screen, no cursor, no wrapping
-LEAVE_SCREEN = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
+ENTER_SCREEN = (
+    "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?2004h\x1b[0m\x1b[2J"  # second screen, no cursor, no wrapping, marked pastes
+)
+LEAVE_SCREEN = "\x1b[0m\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l"
+BEGIN_PASTE, END_PASTE = "\x1b[200~", "\x1b[201~"
 BEGIN_FRAME, END_FRAME = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output, where a terminal knows it
 
 _KEYS = {
@@ -36,6 +39,7 @@ class Tty:
     def __init__(self, descriptor: int, colours: bool) -> None:
         self.descriptor = descriptor
         self.gone = False
+        self.pasted = ""  # the text of the last key "paste", in one line
         self._colours = _colour_system() if colours else None
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         self._typed = ""
@@ -136,6 +140,13 @@ class Tty:
 
     def _next(self) -> str:
         """Take a key from what was typed; "" if it is not there as a whole, or means nothing."""
+        if self._typed.startswith(BEGIN_PASTE):
+            text, end, rest = self._typed.removeprefix(BEGIN_PASTE).partition(END_PASTE)
+            if not end:
+                return ""
+            self._typed = rest
+            self.pasted = "".join(char if char.isprintable() else " " for char in text).strip()
+            return "paste"
         if found := _SEQUENCE.match(self._typed):
             self._typed = self._typed[found.end() :]
             sequence = found[0][2:]

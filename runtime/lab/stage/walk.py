@@ -33,6 +33,8 @@ class Walk:
         try:
             with self._on_stage():
                 self._walk(session.items, session.config.getvalue("maxfail"))
+            if self._control.broken:
+                raise self._control.broken
         finally:
             if not os.isatty(1):
                 _write_to_nobody()
