@@ -47,8 +47,8 @@ _NOISE = {
     "queue",
     "decimal",
 }
-OF_THE_RUN = re.compile(r"pytest|^mount: \(hint\) your fstab|^ +the old version; use 'systemctl")
-"""Lines that tell of the program that runs the lab, or of the machine's systemd."""
+OF_THE_RUN = re.compile(r"pytest|^mount: \(hint\) your fstab|^ +the old version; use 'systemctl|^\[\d+\][+-]? +Done\b")
+"""Lines that tell of the program that runs the lab, of the machine's systemd, or when a shell heard of a job's end."""
 
 _TALKS_OF_PIDS = re.compile(
     r"/proc/(\d+)|\((\d+)\)|^\[\d+\] (\d+)$|(?:--target|-t|-p|--pid|Process|pid)[ =]*(\d+)"

@@ -68,6 +68,8 @@ def test_lines_in_another_order_are_the_same_and_measures_too() -> None:
     neighbours = "10.1.1.3 dev v lladdr aa:aa:aa:aa:aa:aa\n10.1.1.1 dev v lladdr bb:bb:bb:bb:bb:bb"
     turned = "10.1.1.1 dev v lladdr cc:cc:cc:cc:cc:cc\n10.1.1.3 dev v lladdr dd:dd:dd:dd:dd:dd"
     assert PAIR.same_output(command("ip neighbour", neighbours), command("ip neighbour", turned))
+    done = "[1]+  Done                    sleep 0.001\nshown"  # a shell tells it at one prompt or at the next
+    assert PAIR.same_output(command("date", done), command("date", "shown"))
     hint = "mount: (hint) your fstab has been modified, but systemd still uses\n       the old version; use 'systemctl"
     assert PAIR.same_output(command("mount x", ""), command("mount x", hint))
     usage = "cat memory.usage_in_bytes"

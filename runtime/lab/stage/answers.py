@@ -61,11 +61,13 @@ def read(path: Path, labs: Iterable[Path]) -> Answers:
     answers = Answers()
     for key, value in tree.value:
         where = f"--answers {path}, line {key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise AnswersError(f"{where}: it names no step; write a line such as uts/test_x/2: answer")
         name = str(key.value)
         if name in answers.predictions or (name == "student" and answers.student):
             raise AnswersError(f"{where}: {name} stands there twice; keep one")
         if name == "student":
-            answers.student = str(value.value)
+            answers.student = _student(value, where)
         else:
             answers.predictions[name] = _prediction(name, value, steps, where)
     return answers
@@ -101,6 +103,12 @@ def _nearest(name: str, steps: dict[str, StepOutline]) -> str:
         if near:
             return f"these ask something: {', '.join(near[:5])}{' ...' if len(near) > 5 else ''}"
     return f"the labs are {', '.join(sorted({step.partition('/')[0] for step in steps}))}"
+
+
+def _student(value: yaml.Node, where: str) -> str:
+    if not isinstance(value, yaml.ScalarNode) or not value.value:
+        raise AnswersError(f"{where}: student is no name; write a line such as student: Ada")
+    return str(value.value)
 
 
 def _plain(value: yaml.Node) -> str | list[str]:
