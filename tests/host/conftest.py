@@ -117,7 +117,9 @@ class Host:
                 stderr=log,
             )
         assert process.stdout
-        assert process.stdout.readline() == b"ready\n"
+        if process.stdout.readline() != b"ready\n":
+            process.communicate()
+            raise RuntimeError(f"the guest did not start: {(self.place / 'guest.log').read_text()}")
         lines = [
             f"Host {name}",
             "HostName 127.0.0.1",

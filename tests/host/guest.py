@@ -40,7 +40,7 @@ def set_up(venv: str, keys: Path, marker: str) -> Path:
         mount("--bind", venv, "/opt/unshared/venv")
     if marker:
         Path("/etc/unshared-vm").write_text(marker)
-    for empty in ("/tmp", str(PROJECT)):
+    for empty in (str(PROJECT), "/tmp"):  # in this order: the project may lie below /tmp
         mount("-t", "tmpfs", "tmpfs", empty)
     return private
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, clean_environment, events_of
-from tests.lab.test_sandbox import copy_packages
+from tests.lab.test_sandbox import PYTHON, copy_packages
 
 Event = dict[str, Any]
 
@@ -78,11 +78,12 @@ def who_records(make_checkout: Any) -> list[Path]:
     environment = clean_environment() | {"PYTHONPATH": str(packages), "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"}
     ordinary = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     records = []
-    for name, prefix in (("root", []), ("again", []), ("user", ordinary)):
-        if prefix:
+    for name, become in (("root", []), ("again", []), ("user", ordinary)):
+        if become:
             subprocess.run(["chown", "-R", "65534:65534", checkout.path], check=True)
+        command = [*become, PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "labs/"]
         done = subprocess.run(
-            [*prefix, *checkout.command("labs/", "--report-dir", str(checkout.path / name))],
+            [*command, "--report-dir", str(checkout.path / name)],
             cwd=checkout.path, env=environment, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

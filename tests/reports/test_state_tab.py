@@ -7,6 +7,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
 
 from reports.render import render
 from tests.reports.browser import Open, needs_chromium
@@ -28,6 +29,11 @@ from tests.reports.test_render import HOSTILE
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 Page = webdriver.Chrome
+
+
+def wait_for_folds(page: Page) -> None:
+    """Wait for the rows of the folds that were opened: a browser tells of it a moment later."""
+    WebDriverWait(page, 10).until(lambda _: not page.find_elements(By.CSS_SELECTOR, ".fold[open]:not(:has(table))"))
 
 
 def first(page: Page, selector: str) -> WebElement:
@@ -146,6 +152,7 @@ def test_what_stays_or_says_little_is_folded_and_made_when_it_is_opened(show: Sh
     assert page.find_elements(By.CSS_SELECTOR, ".fold table") == []
     fold = page.find_elements(By.XPATH, "//summary[contains(., 'Mounts')]")[0]
     fold.click()
+    wait_for_folds(page)
     rows = page.find_elements(By.CSS_SELECTOR, ".fold[open] tbody tr")
     assert [" ".join(row.text.split()) for row in rows] == [
         f"/proc/PID/mountinfo /{n} options=rw same" for n in range(20)
@@ -184,6 +191,7 @@ def test_hostile_state_stays_text(show: Show) -> None:
     page = show([before], [after], (HOSTILE,))
     for fold in page.find_elements(By.CSS_SELECTOR, ".step.current .fold > summary"):
         fold.click()
+    wait_for_folds(page)
     panel = first(page, ".step.current .kernel")
     assert panel.text.count("<script>alert(x)</script>") >= 6
     assert panel.find_elements(By.CSS_SELECTOR, "img, script") == []

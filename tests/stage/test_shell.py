@@ -5,10 +5,13 @@ import re
 import signal
 import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
 import pytest
+
+from runtime.lab import processes
 
 pytestmark = pytest.mark.privileged
 
@@ -32,6 +35,17 @@ def wait_until(condition, seconds=15.0):
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.05)
+
+
+def has_the_terminal(*command: str) -> bool:
+    """Whether a process of this command line is in the foreground of its terminal."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError, ValueError):  # it has ended
+            typed = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+            _, _, group, _, _, foreground = processes.stat(int(pid))[:6]
+            if typed == list(command) and group == foreground:
+                return True
+    return False
 
 
 def run_in_shell(walker, command):
@@ -85,13 +99,13 @@ def test_the_shell_is_interactive_with_jobs_of_its_own_and_leaves_none(walk):
     assert {"i", "m"} <= set(run_in_shell(walker, "echo $-")), "interactive, with job control"
     run_in_shell(walker, "sleep 1000 &")
     walker.child.sendline("fg")
-    walker.child.expect_exact("sleep 1000")
+    wait_until(lambda: has_the_terminal("sleep", "1000"))  # bash names the job before it gives the terminal to it
     walker.child.send("\x1a")
     walker.child.expect_exact("Stopped")
     walker.child.expect_exact(PROMPT)
     assert "Stopped" in run_in_shell(walker, "jobs")
     walker.child.sendline("sleep 2000")
-    walker.child.expect_exact("sleep 2000")
+    wait_until(lambda: has_the_terminal("sleep", "2000"))
     walker.child.sendintr()
     walker.child.expect_exact(PROMPT)
     walker.child.setwinsize(33, 111)

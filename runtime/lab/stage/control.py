@@ -106,7 +106,10 @@ class Control:
         if self.keyboard.gone:
             self._quit()
         if self.goal and (self.goal.step, self.goal.phase) != (step, phase) and not failed:
-            if self._quiet or not self._interrupted():
+            if self._quiet:
+                return
+            if not self._interrupted():
+                self._draw()
                 return
             self.scene.message = "Stopped here."
         self.goal = None
@@ -122,8 +125,11 @@ class Control:
 
     def _draw_sometimes(self) -> None:
         if time.monotonic() - self._drawn >= FRAME:
-            self.view.draw(self.scene)
-            self._drawn = time.monotonic()
+            self._draw()
+
+    def _draw(self) -> None:
+        self.view.draw(self.scene)
+        self._drawn = time.monotonic()
 
     def _type(self, event: Event) -> None:
         """Show how a command is typed, before it is."""
