@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 from runtime.kernel import parse
 from runtime.kernel.cgroup_events import TIMEOUT, Watch
 from runtime.kernel.cgroup_files import parsed
-from runtime.kernel.syscalls import pidfd_open
+from runtime.kernel.signals import open_process
 
 JSON: TypeAlias = Any
 ROOT = "/sys/fs/cgroup"
@@ -267,7 +267,7 @@ def _handles(pids: list[int]) -> Iterator[list[int]]:
         handles = []
         for pid in pids:
             with suppress(ProcessLookupError):
-                handles.append(pidfd_open(pid))
+                handles.append(open_process(pid))
                 stack.callback(os.close, handles[-1])
         yield handles
 

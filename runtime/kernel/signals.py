@@ -8,6 +8,7 @@
 True
 """
 
+import errno
 import os
 import select
 import signal
@@ -26,14 +27,28 @@ def signal_names(mask: str) -> set[str]:
     return {each.name for each in signal.Signals if bits >> (each - 1) & 1}
 
 
+def open_process(pid: int) -> int:
+    """A descriptor that means process `pid` even if its number is used again. pidfd_open(2), Linux 5.3.
+
+    ProcessLookupError when there is none: of a process that is being taken away at this moment, as of a thread, the
+    kernel says something else at first (EINVAL, newer kernels ENOENT; kernel/pid.c).
+    """
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if pid > 0 and error.errno in (errno.EINVAL, errno.ENOENT):
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from error
+        raise
+
+
 @contextmanager
 def watching(pid: int) -> Iterator[Callable[..., bool]]:
     """A handle of process `pid`, and with it a function: ended(timeout=10) waits until the process has ended.
 
-    True when it has (a zombie has ended too), False after `timeout` seconds. The handle means this process even if its
-    number is used again. ProcessLookupError when there is no such process. pidfd_open(2), Linux 5.3.
+    True when it has (a zombie has ended too), False after `timeout` seconds. ProcessLookupError when there is no such
+    process.
     """
-    descriptor = os.pidfd_open(pid)
+    descriptor = open_process(pid)
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
 

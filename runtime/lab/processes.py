@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from runtime.kernel import proc
+from runtime.kernel.signals import open_process
 
 KILL_TIMEOUT = 5.0  # seconds that a killed process may take to end, or to give the terminal back
 _FATAL = sum(1 << (number - 1) for number in (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM))
@@ -56,7 +57,7 @@ def kill(pids: Iterable[int]) -> None:
         ends = []
         for pid in pids:
             with suppress(ProcessLookupError):
-                end = os.pidfd_open(pid)
+                end = open_process(pid)
                 opened.callback(os.close, end)
                 signal.pidfd_send_signal(end, signal.SIGKILL)
                 ends.append(end)

@@ -1,13 +1,16 @@
 """Masks as names, and waiting for the end of a process."""
 
+import errno
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from runtime.kernel import proc
 from runtime.kernel.namespaces import start_in_new
-from runtime.kernel.signals import signal_names, watching
+from runtime.kernel.signals import open_process, signal_names, watching
 from runtime.kernel.syscalls import Clone
 
 
@@ -46,3 +49,19 @@ def test_no_such_process() -> None:
         pid = child.wait()
     with pytest.raises(ProcessLookupError), watching(pid):
         pass
+
+
+def open_this_thread() -> int:
+    return open_process(threading.get_native_id())
+
+
+def test_a_number_that_is_no_process_any_more() -> None:
+    """The kernel says the same of a thread's number and of a process that it is just taking away."""
+    with ThreadPoolExecutor(1) as threads, pytest.raises(ProcessLookupError):
+        threads.submit(open_this_thread).result()
+
+
+def test_what_can_be_no_number_is_another_error() -> None:
+    with pytest.raises(OSError, match="Invalid") as caught:
+        open_process(-1)
+    assert caught.value.errno == errno.EINVAL
