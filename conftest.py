@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runtime import options, target
+from runtime import checkout, options, target
 from runtime.vm import run as vm_run
 from runtime.vm.machine import Machine, VmError
 from runtime.vm.request import Request
@@ -70,13 +70,13 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def run_in_vm(config: pytest.Config, chosen: target.Target, machine: Machine) -> int:
     report = target.report_directory(config)
     request = Request(
-        checkout=target.ROOT,
+        checkout=checkout.ROOT,
         directory=Path(config.invocation_params.dir),
         arguments=config.invocation_params.args,
         options=[*vars(config.option).values()],
         report=report,
         environment=os.environ,
-        added={target.WHY_VARIABLE: chosen.why, target.REPORT_VARIABLE: f"{report}{os.sep}"},
+        added={checkout.WHY_VARIABLE: chosen.why, checkout.REPORT_VARIABLE: f"{report}{os.sep}"},
     )
     try:
         return vm_run.run(machine, request, lambda sentence: print(sentence, file=sys.stderr, flush=True))
@@ -85,18 +85,18 @@ def run_in_vm(config: pytest.Config, chosen: target.Target, machine: Machine) ->
 
 
 def run_in_sandbox(config: pytest.Config, chosen: target.Target) -> int:
-    sandbox = import_inner("runtime.lab.sandbox")
+    sandbox = import_inner("runtime.sandbox.run")
     invocation = Path(config.invocation_params.dir)
     named = [*vars(config.option).values(), target.report_directory(config)]
     plan = sandbox.Plan(
         command=target.inner_command(config.invocation_params.args),
         directory=invocation,
-        writable=target.writable_paths(target.ROOT, invocation, named),
-        environment=dict(os.environ) | {target.WHY_VARIABLE: chosen.why},
+        writable=target.writable_paths(checkout.ROOT, invocation, named),
+        environment=dict(os.environ) | {checkout.WHY_VARIABLE: chosen.why},
     )
     try:
         if options.is_walk(config):
-            rescue = import_inner("runtime.lab.stage.rescue")
+            rescue = import_inner("runtime.stage.rescue")
             return int(rescue.kept(lambda: sandbox.run(plan), screen=config.option.step != "plain"))
         return int(sandbox.run(plan))
     except sandbox.SandboxError as error:
@@ -115,8 +115,8 @@ def import_inner(name: str) -> Any:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the labs that --lab does not name."""
     wanted = options.wanted_labs(config)
-    is_lab = collection_path.suffix == ".py" and target.LABS in collection_path.parents
-    return True if wanted and is_lab and target.lab_name(collection_path) not in wanted else None
+    is_lab = collection_path.suffix == ".py" and checkout.LABS in collection_path.parents
+    return True if wanted and is_lab and checkout.lab_name(collection_path) not in wanted else None
 
 
 @pytest.hookimpl(trylast=True)  # after pytest's own terminal reporter is there

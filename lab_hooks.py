@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from reports import ReportError
-from reports.render import render
-from runtime import options, target
-from runtime.lab import Lab, progress, record
+from record import RecordError
+from record import writer as record
+from reports.pages.render import render
+from runtime import checkout, options, target
+from runtime.lab import Lab, progress
 from runtime.lab.claims import ClaimError
 from runtime.lab.course import Course
 from runtime.lab.requirements import MUST_RUN_VARIABLE, Unsupported, missing, must_run
@@ -50,7 +51,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    labs = {item.path for item in session.items if target.LABS in item.path.parents}
+    labs = {item.path for item in session.items if checkout.LABS in item.path.parents}
     if not labs or session.config.option.collectonly:
         return None
     if COURSE not in session.config.stash:
@@ -72,7 +73,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def entrance() -> Any:
     """What leads to the stage; nothing else imports it, so that a run without it begins as fast as ever."""
-    return importlib.import_module("runtime.lab.stage.entrance")
+    return importlib.import_module("runtime.stage.entrance")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -105,7 +106,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     course = item.config.stash.get(COURSE, None)
-    if course and isinstance(item, pytest.Function) and target.LABS in item.path.parents:
+    if course and isinstance(item, pytest.Function) and checkout.LABS in item.path.parents:
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, Unsupported):
             report.longrepr = str(item.path), 1, f"Skipped: {error}"  # one line, so that pytest folds equal reasons
@@ -127,7 +128,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if records and not hasattr(session.config, "workerinput"):
         try:
             session.config.stash[REPORT] = render(records, course.directory, single_file(session.config))
-        except ReportError as error:
+        except RecordError as error:
             session.config.issue_config_time_warning(UserWarning(f"no report: {error}"), stacklevel=2)
 
 

@@ -28,7 +28,7 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from benchmarks.paired import report
-from reports.render import render
+from reports.pages.render import render
 from tests.reports.enlarge import write
 
 QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")

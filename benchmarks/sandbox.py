@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.paired import compare, report
 from runtime import target
-from runtime.lab import sandbox
+from runtime.sandbox import run as sandbox
 
 
 def main() -> int:

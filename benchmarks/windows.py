@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.paired import compare, report
-from runtime.lab.record import Recorder
+from record.writer import Recorder
 from runtime.lab.terminal import write_start_files
 from runtime.lab.window import Window
 

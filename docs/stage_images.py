@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME, DIMMED_MONOKAI, TerminalTheme
 
-from runtime.lab.stage.emulator import Emulator
-from runtime.lab.stage.panes import fold
-from runtime.lab.stage.tty import END_FRAME
+from runtime.stage.emulator import Emulator
+from runtime.stage.panes import fold
+from runtime.stage.tty import END_FRAME
 
 DARK, LIGHT = DIMMED_MONOKAI, DEFAULT_TERMINAL_THEME
 RUNS: tuple[tuple[str, tuple[int, int], TerminalTheme, tuple[tuple[str, str], ...]], ...] = (

@@ -1,7 +1,7 @@
 """Turn the record of a run into HTML that opens anywhere: offline, from a mail attachment, by ``file://``.
 
     >>> from pathlib import Path
-    >>> from reports.render import render
+    >>> from reports.pages.render import render
     >>> render([Path("reports/site/record.jsonl")], Path("reports/site"))    # doctest: +SKIP
     PosixPath('reports/site/index.html')
 
@@ -19,6 +19,8 @@ The record is the only source: nothing here looks at the machine. The way throug
 What can be typed (`python -m reports`) is in commands/, one module a command.
 """
 
+from record import RecordError
 
-class ReportError(Exception):
+
+class ReportError(RecordError):
     """A report cannot be made. ``str()`` is one sentence that says why and what to do."""

@@ -9,6 +9,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
 
+from record import RecordError
 from reports import ReportError
 
 COMMANDS = {
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(given)
         return int(options.run(options))
-    except ReportError as error:
+    except RecordError as error:
         print(f"reports: {error}", file=sys.stderr)
         return USAGE_ERROR
 

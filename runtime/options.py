@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import target
+from runtime import checkout, target
 
 WALKS = ("step", "quiz")
 
@@ -117,7 +117,7 @@ def check(config: pytest.Config) -> None:
 def _problem(config: pytest.Config) -> str:
     option = config.option
     name = "--step" if option.step else "--quiz"
-    known = sorted(target.lab_name(file) for file in target.LABS.glob("test_*.py"))
+    known = sorted(checkout.lab_name(file) for file in checkout.LABS.glob("test_*.py"))
     if unknown := wanted_labs(config) - set(known):
         return f"--lab {', '.join(sorted(unknown))}: there is no such lab; there are {', '.join(known)}"
     if option.answers and not Path(config.invocation_params.dir, option.answers).is_file():

@@ -15,15 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from runtime.checkout import LABS, REPORT_VARIABLE, ROOT, SANDBOX_VARIABLE, WHY_VARIABLE
 from runtime.vm import marker
 from runtime.vm.machine import PRIMARY, Machine, NotRunningError, VmError, find
 
-ROOT = Path(__file__).parents[1]
-LABS = ROOT / "labs"
 TARGETS = ("auto", "vm", "sandbox", "here")
-WHY_VARIABLE = "UNSHARED_TARGET_WHY"  # tells the inner pytest which target was taken, and why
-SANDBOX_VARIABLE = "UNSHARED_SANDBOX"  # the run id, in the environment of everything inside the sandbox
-REPORT_VARIABLE = "UNSHARED_REPORT"  # what the report directory is called outside the VM
 _QUIET = ("help", "version", "collectonly", "markers", "showfixtures", "show_fixtures_per_test", "setuponly")
 _PLUGINS = {  # module -> package, and what its options look like
     "xdist": ("pytest-xdist", r"-n(\d+|auto|logical)?$|--(numprocesses|maxprocesses|dist|tx)\b"),
@@ -99,11 +95,6 @@ def running_machine(environment: Mapping[str, str]) -> tuple[Machine | None, str
     except VmError as error:
         return None, f"the lab VM cannot be asked: {error}"
     return (machine, "") if machine.is_up() else (None, "no lab VM is running (vagrant up)")
-
-
-def lab_name(file: Path) -> str:
-    """The name of a lab: ``uts`` of test_01_uts.py."""
-    return re.sub(r"^test_(\d+_)?", "", file.stem)
 
 
 def is_lab_run(config: pytest.Config) -> bool:

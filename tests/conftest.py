@@ -65,7 +65,7 @@ def copy_project(path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "site", "sample")
     for name in ("conftest.py", "lab_hooks.py", "pyproject.toml"):
         shutil.copy(ROOT / name, path)
-    for name in ("runtime", "reports"):
+    for name in ("record", "runtime", "reports"):
         shutil.copytree(ROOT / name, path / name, ignore=ignored)
     (path / "labs").mkdir()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from reports.casts import casts, paced, written
+from record.reading import read
 from reports.commands.chosen import add_records_and_labs, labs
+from reports.exports.casts import casts, paced, written
 from reports.files import write_file
-from reports.reading import read
 
 HELP = "windows as asciicasts, for asciinema and its player"
 

@@ -6,8 +6,8 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
+from record.model import Lab, Run
 from reports import ReportError
-from reports.model import Lab, Run
 
 
 def add_records_and_labs(parser: ArgumentParser) -> None:

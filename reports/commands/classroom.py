@@ -6,10 +6,10 @@ from argparse import ArgumentParser, Namespace
 from gettext import NullTranslations
 from pathlib import Path
 
-from reports.classroom import Classroom, Student, gather
 from reports.files import write_file
-from reports.page import environment, inlined, static
-from reports.pseudonyms import censor, pseudonyms
+from reports.grading.classroom import Classroom, Student, gather
+from reports.grading.pseudonyms import censor, pseudonyms
+from reports.pages.page import environment, inlined, static
 
 HELP = "one page for a class: who did what, what was predicted, how long each step took"
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from gettext import NullTranslations
 from pathlib import Path
 
+from record.text import visible
 from reports import ReportError
-from reports.claims import VERDICTS
-from reports.comparison import ClaimRow, Comparison, compare
+from reports.comparing.comparison import ClaimRow, Comparison, compare
+from reports.comparing.sides import Side, sides
 from reports.files import write_file
-from reports.page import environment, inlined, static
-from reports.sides import Side, sides
-from reports.text import visible
+from reports.pages.claims import VERDICTS
+from reports.pages.page import environment, inlined, static
 
 HELP = "put runs side by side: machines, kernels, cgroup v1 and v2, before and after an upgrade"
 

@@ -7,14 +7,14 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from record.text import visible
 from reports import ReportError
-from reports.classroom import gather
 from reports.files import write_file
+from reports.grading.classroom import gather
 from reports.grading.grades import Kind, Report, grade
 from reports.grading.gradescope import VISIBILITIES, gradescope
 from reports.grading.junit import junit
 from reports.grading.tables import class_table, grades_table, number
-from reports.text import visible
 
 HELP = "points for a grade book: CSV, JUnit XML, or Gradescope's results.json"
 

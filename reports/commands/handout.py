@@ -6,11 +6,11 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 
+from record.reading import read
 from reports.commands.chosen import add_records_and_labs, labs
+from reports.exports.handout import handout
 from reports.files import write_file
-from reports.handout import handout
-from reports.reading import read
-from reports.story import tell
+from reports.pages.story import tell
 
 HELP = "labs as Markdown: a lesson to print, or to put into a wiki"
 

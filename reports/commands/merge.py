@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from reports import ReportError
+from reports.comparing.merging import merge
 from reports.files import write_file
-from reports.merging import merge
 
 HELP = "put several records into one: of xdist workers, several VMs, different labs"
 

@@ -9,11 +9,11 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from record.reading import read
 from reports import ReportError
 from reports.commands.chosen import add_records_and_labs, labs
-from reports.reading import read
-from reports.render import render
-from reports.story import files
+from reports.pages.render import render
+from reports.pages.story import files
 
 HELP = "pages as PDF, printed by chromium"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from reports.render import render
+from reports.pages.render import render
 
 HELP = "make the HTML report of a run again, or for the first time"
 

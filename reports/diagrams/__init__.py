@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
+from record.model import Observation
 from reports.diagrams.idmaps import UserSpace, draw_idmaps
 from reports.diagrams.images import Image, draw_images
 from reports.diagrams.images import paths as images_paths
@@ -28,7 +29,6 @@ from reports.diagrams.network import PATHS as NETWORK_PATHS
 from reports.diagrams.network import Network, draw_network
 from reports.diagrams.network_layout import Layout, layouts
 from reports.diagrams.pids import Level, draw_pids
-from reports.model import Observation
 
 __all__ = ["KINDS", "Atlas", "Pictures", "Sketchbook"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
+from record.model import Observation, Process
+from record.text import visible
 from reports.diagrams.namespaces import Atlas
 from reports.diagrams.observed import Mark, link, name_of, state_of, watched
-from reports.model import Observation, Process
-from reports.text import visible
 
 MAPS = ("/proc/PID/uid_map", "/proc/PID/gid_map")
 LINES = 8

@@ -14,10 +14,10 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
+from record.fields import Fields
+from record.model import Observation, Process
+from record.text import visible
 from reports.diagrams.observed import Mark, state_of, watched
-from reports.fields import Fields
-from reports.model import Observation, Process
-from reports.text import visible
 
 LAYERS = 24
 """Layers of an image that are drawn at most: the lowest ones."""

@@ -10,10 +10,11 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 
+from record.fields import Fields
+from record.model import Observation, Process
+from record.text import value_text, visible
 from reports.diagrams.observed import Mark, state_of, watched
-from reports.fields import Fields
-from reports.model import Observation, Process
-from reports.text import size, value_text, visible
+from reports.text import size
 
 FOLDER = "/proc/PID/cwd/"
 PATHS = ("/proc/PID/cwd/*", "/sys/fs/aufs")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from record.fields import Fields
+from record.model import Observation, Process
+from record.text import visible
 from reports.diagrams.observed import state_of
-from reports.fields import Fields
-from reports.model import Observation, Process
-from reports.text import visible
 
 MOMENTS = 14
 """Moments that are drawn at most: the last ones."""

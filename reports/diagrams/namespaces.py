@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from record.model import Observation, Process
+from record.text import value_text
 from reports.diagrams.observed import link, name_of, watched
-from reports.model import Observation, Process
-from reports.text import value_text
 
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts")
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, field
 
+from record.fields import Fields
+from record.model import Observation, Process
+from record.text import value_text, visible
 from reports.diagrams.namespaces import Atlas
 from reports.diagrams.observed import Mark, link, name_of, state_of, watched
-from reports.fields import Fields
-from reports.model import Observation, Process
-from reports.text import value_text, visible
 
 ASKED = ("ip link", "ip address", "ip route", "ip neighbour", "bridge fdb")
 """What is drawn: readings of netlink, named by the commands that show them."""

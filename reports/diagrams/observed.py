@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from reports.fields import Fields
-from reports.model import Observation, Process
-from reports.text import visible
+from record.fields import Fields
+from record.model import Observation, Process
+from record.text import visible
 
 Mark = Literal["", "new", "gone", "changed"]
 """What a step did to a thing that is drawn."""

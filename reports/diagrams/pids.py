@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
+from record.model import Observation, Process
+from record.text import visible
 from reports.diagrams.namespaces import Atlas
 from reports.diagrams.observed import link, name_of, state_of, watched
-from reports.model import Observation, Process
-from reports.text import visible
 
 _PATHS = ("/proc/PID/ns/pid", "/proc/PID/ns/pid_for_children", "/proc/PID/status", "/proc/PID/ns/pid NS_GET_PARENT")
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from reports.classroom import Student
-from reports.model import Exercise, Lab, PlannedExercise, Step
-from reports.text import value_text, visible
+from record.model import Exercise, Lab, PlannedExercise, Step
+from record.text import value_text, visible
+from reports.grading.classroom import Student
 
 Kind = Literal["check", "prediction"]
 NOT_REACHED, UNSUPPORTED = "not reached", "unsupported"

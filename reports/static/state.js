@@ -1,7 +1,7 @@
 "use strict";
 /* The State tab: the drawings of a step, and below them each watched process before and after it.
 
-   The data is what reports/states.py tells: places (a path and a field), rows (a place and a value), files (runs of rows
+   The data is what reports/pages/states.py tells: places (a path and a field), rows (a place and a value), files (runs of rows
    of one path), moments (told from an earlier one). Rows that did not change stand in folds, made when they are opened. */
 (() => {
   const {data, make, steps} = unshared;

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from runtime import target
-from runtime.lab import machine, record, run_cgroups
+from record import writer as record
+from runtime import checkout
+from runtime.lab import machine
 from runtime.lab.claims import Catalogue
 from runtime.lab.lesson import Lab
 from runtime.lab.outline import ExerciseOutline, LabOutline, read_outline
 from runtime.lab.requirements import Unsupported
+from runtime.sandbox import run_cgroups
 
 
 class Abandoned(BaseException):
@@ -24,7 +26,7 @@ class Course:
 
     def __init__(self, directory: Path, worker: str, run: str, target_why: str, arguments: list[str]) -> None:
         self.directory, self.target_why = directory, target_why
-        self.run = os.environ.get(target.SANDBOX_VARIABLE) or run or run_cgroups.run_id()
+        self.run = os.environ.get(checkout.SANDBOX_VARIABLE) or run or run_cgroups.run_id()
         self.listeners: list[record.Listener] = []
         self._worker, self._arguments = worker, arguments
         self._recorder: record.Recorder | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
+from record.writer import Recorder
 from runtime.kernel import namespaces, snapshot
 from runtime.lab import terminal
 from runtime.lab import window as windows
@@ -19,7 +20,6 @@ from runtime.lab.claims import Catalogue
 from runtime.lab.machine import NOBODY, Facts
 from runtime.lab.outline import ExerciseOutline, LabOutline
 from runtime.lab.prediction import Prediction, PredictionError, Question
-from runtime.lab.record import Recorder
 from runtime.lab.requirements import Unsupported
 
 SHOWN_VALUES = 2000  # characters of a check's values that are recorded

@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runtime.checkout import SANDBOX_VARIABLE
 from runtime.kernel import errors, namespaces, proc, syscalls
 from runtime.kernel.syscalls import Clone
 from runtime.lab.claims import version
-from runtime.target import SANDBOX_VARIABLE
 from runtime.vm import marker
 
 NOBODY = 65534

@@ -8,8 +8,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from runtime.checkout import lab_name
 from runtime.lab import prediction
-from runtime.target import lab_name
 
 TYPING = ("run", "enter", "enter_plain", "send")  # the methods of a window that type their first argument
 QUESTIONS: dict[str, Callable[..., prediction.Question]] = {

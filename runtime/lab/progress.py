@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from record.writer import Event
 from runtime.lab.course import Course
 from runtime.lab.outline import read_outline
-from runtime.lab.record import Event
 
 
 def install(config: pytest.Config, course: Course) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from runtime.lab import record
+from record import writer as record
 from runtime.lab.prediction import score
 
 VERDICT_STYLES = {

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from runtime.kernel import namespaces
-from runtime.lab import marks, processes
+from runtime.kernel import namespaces, processes
+from runtime.lab import marks
 from runtime.lab.terminal import RECORDED_BYTES, Emit, Terminal, WindowClosed, WindowError, WindowTimeout, clean
 
 TIMEOUT = 20.0  # seconds for a command, unless the lab says otherwise

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runtime.vm import paths
 
-TREES = ("labs", "runtime", "reports")
+TREES = ("labs", "record", "runtime", "reports")
 LOOSE = ("*.py", "*.toml", "*.ini", "*.cfg")
 REPORTS = ("reports/site", "reports/sample")
 PROVISIONING = ("provision.sh", "requirements.lock")

@@ -12,7 +12,7 @@ import pytest
 
 from runtime.kernel import namespaces, proc, snapshot
 from runtime.kernel.syscalls import Clone, Mount, mount, sethostname
-from runtime.lab import run_cgroups
+from runtime.sandbox import run_cgroups
 from tests.conftest import ROOT, clean_environment
 from tests.lab.test_command_line import Gate, children, init_of
 

@@ -2,7 +2,7 @@
 
 import json
 
-from runtime.lab.record import Recorder
+from record.writer import Recorder
 from runtime.lab.summary import read
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from runtime import target
+from runtime import checkout, target
 from runtime.vm import marker
 
 LABS = Path("/course/labs")
 
 
 def test_inside_the_sandbox_nothing_is_entered_again():
-    assert target.decide("sandbox", {target.SANDBOX_VARIABLE: "1"}).name == "here"
+    assert target.decide("sandbox", {checkout.SANDBOX_VARIABLE: "1"}).name == "here"
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_inside_a_machine_no_other_one_is_started(outside):
 
 def test_the_pytest_inside_knows_why_it_is_there(outside):
     outside.write_text("name=v2\n")
-    assert target.decide("vm:v2", {target.WHY_VARIABLE: "vm: because"}).why == "vm: because"
+    assert target.decide("vm:v2", {checkout.WHY_VARIABLE: "vm: because"}).why == "vm: because"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from selenium import webdriver
 
-from reports.render import render
+from reports.pages.render import render
 
 REAL = Path(__file__).parent / "data" / "record.jsonl"
 """The record of a real run of the first labs, as `pytest labs/` wrote it."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reports.model import Lab, Run
-from reports.reading import read
+from record.model import Lab, Run
+from record.reading import read
 from tests.reports.browser import REAL, browser, opened, site
 from tests.reports.runs import uts_record
 

@@ -7,10 +7,10 @@ from typing import Any
 import pyte
 import pytest
 
+from record.model import Exercise, Run
+from record.reading import read
 from reports.__main__ import main
-from reports.casts import Cast, casts, paced, written
-from reports.model import Exercise, Run
-from reports.reading import read
+from reports.exports.casts import Cast, casts, paced, written
 from tests.conftest import events_of
 from tests.reports.conftest import END, REAL, Told, Write, event, exercise, exercise_end, lab, only, run, step, step_end
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from reports.claims import ClaimView, Sight, sights
-from reports.model import Claim, Observation, Process
+from record.model import Claim, Observation, Process
+from reports.pages.claims import ClaimView, Sight, sights
 
 
 def claim(reference: str = "", truth: str = "", visible_in: list[str] | None = None) -> Claim:

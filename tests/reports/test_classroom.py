@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from reports.__main__ import main
-from reports.classroom import Classroom, gather
-from reports.page import seconds
-from reports.pseudonyms import censor, pseudonyms
+from reports.grading.classroom import Classroom, gather
+from reports.grading.pseudonyms import censor, pseudonyms
+from reports.pages.page import seconds
 from tests.reports.conftest import END, Event, Write, event, exercise, exercise_end, lab, run, step, step_end
 from tests.reports.runs import NAMES, class_of, run_labs
 

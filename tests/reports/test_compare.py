@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from record.model import Run
+from record.reading import read
 from reports.__main__ import main
-from reports.comparison import Comparison, compare
-from reports.model import Run
-from reports.reading import read
+from reports.comparing.comparison import Comparison, compare
 from tests.reports.conftest import (
     END,
     Event,

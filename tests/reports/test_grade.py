@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reports.__main__ import main
-from reports.classroom import gather
+from reports.grading.classroom import gather
 from reports.grading.grades import Report, grade
 from tests.reports.conftest import END, Event, Write, event, exercise, exercise_end, lab, run, step, step_end
 from tests.reports.runs import NAMES, class_of

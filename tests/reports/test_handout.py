@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from reports import markdown
+from record.reading import read
+from record.text import visible
 from reports.__main__ import main
-from reports.handout import LINES, handout
-from reports.reading import read
-from reports.story import tell
-from reports.text import inline, prose, visible
+from reports.exports import markdown
+from reports.exports.handout import LINES, handout
+from reports.pages.story import tell
+from reports.text import inline, prose
 from tests.reports.conftest import (
     END,
     REAL,

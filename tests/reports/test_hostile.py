@@ -7,7 +7,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from reports.render import render
+from reports.pages.render import render
 from tests.reports.browser import Open, needs_chromium
 from tests.reports.conftest import END, Write, event, exercise, exercise_end, lab, printed, run, step, step_end, typed
 from tests.reports.test_lab_page import first, press

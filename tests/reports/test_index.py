@@ -9,8 +9,8 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from reports.reading import read
-from reports.render import render
+from record.reading import read
+from reports.pages.render import render
 from tests.reports.accessible import violations
 from tests.reports.browser import Open, needs_chromium
 from tests.reports.conftest import END, REAL, Write, event, exercise, exercise_end, lab, run, step, step_end, whole

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from record.model import Run
+from record.reading import read
 from reports import ReportError
 from reports.__main__ import main
-from reports.merging import merge
-from reports.model import Run
-from reports.reading import read
+from reports.comparing.merging import merge
 from tests.conftest import events_of
 from tests.reports.conftest import END, Event, Write, event, exercise, exercise_end, lab, run, step, step_end
 from tests.reports.runs import run_labs

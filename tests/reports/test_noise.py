@@ -2,8 +2,8 @@
 
 import pytest
 
-from reports.model import Check, Command
-from reports.noise import Noise, Pair
+from record.model import Check, Command
+from reports.comparing.noise import Noise, Pair
 
 PAIR = Pair(Noise(frozenset({"272", "1500"}), "vm"), Noise(frozenset({"105"}), "bookworm-lab"))
 

@@ -8,7 +8,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from reports.render import render
+from reports.pages.render import render
 from tests.reports.browser import Open, needs_chromium
 from tests.reports.conftest import END, Event, Write, event, exercise, exercise_end, lab, run, step, step_end
 from tests.reports.test_lab_page import first, press

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reports.reading import read
-from reports.render import render
-from reports.story import LabStory, tell
+from record.reading import read
+from reports.pages.render import render
+from reports.pages.story import LabStory, tell
 from tests.reports.browser import CHROMIUM, QUIET, REAL, needs_chromium
 
 pytestmark = [

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reports import ReportError
-from reports.reading import read
+from record import RecordError
+from record.reading import read
 from tests.reports.conftest import (
     END,
     REAL,
@@ -163,14 +163,14 @@ def test_exercises_of_one_name_in_two_labs(told: Told) -> None:
 def test_a_broken_line_in_the_middle_names_file_and_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "record.jsonl"
     path.write_text(f"{json.dumps(run())}\n{line}\n{json.dumps(END)}\n")
-    with pytest.raises(ReportError, match=r"record\.jsonl, line 2: no JSON object"):
+    with pytest.raises(RecordError, match=r"record\.jsonl, line 2: no JSON object"):
         read([path])
 
 
 def test_bytes_that_are_no_text_are_a_broken_line(tmp_path: Path) -> None:
     path = tmp_path / "record.jsonl"
     path.write_bytes(json.dumps(run()).encode() + b'\n{"event": "\xff"}\n' + json.dumps(END).encode())
-    with pytest.raises(ReportError, match="line 2"):
+    with pytest.raises(RecordError, match="line 2"):
         read([path])
 
 
@@ -178,17 +178,17 @@ def test_bytes_that_are_no_text_are_a_broken_line(tmp_path: Path) -> None:
 def test_a_record_without_a_run(tmp_path: Path, content: str) -> None:
     path = tmp_path / "record.jsonl"
     path.write_text(content)
-    with pytest.raises(ReportError, match="holds no run"):
+    with pytest.raises(RecordError, match="holds no run"):
         read([path])
 
 
 def test_a_record_of_a_later_version(write: Write) -> None:
-    with pytest.raises(ReportError, match="version 2"):
+    with pytest.raises(RecordError, match="version 2"):
         read([write({**run(), "v": 2})])
 
 
 def test_an_event_without_what_it_is_about(write: Write) -> None:
-    with pytest.raises(ReportError, match="line 2: a 'step' event without 'step'"):
+    with pytest.raises(RecordError, match="line 2: a 'step' event without 'step'"):
         read([write(run(), event("step", title="lost"), END)])
 
 
@@ -217,7 +217,7 @@ def test_windows_of_the_same_name_in_two_workers_are_told_apart(write: Write) ->
 
 
 def test_records_of_two_runs_are_refused(write: Write) -> None:
-    with pytest.raises(ReportError, match="belongs to run r2"):
+    with pytest.raises(RecordError, match="belongs to run r2"):
         read([write(run(), END, name="a.jsonl"), write({**run(), "run": "r2"}, END, name="b.jsonl")])
 
 
@@ -254,12 +254,12 @@ def test_a_packed_record_is_read_as_it_is(write: Write, tmp_path: Path, pack: An
     packed.write_bytes(pack.compress(plain.read_bytes()))
     assert replace(read([packed]), files=[]) == replace(read([plain]), files=[])
     packed.write_bytes(packed.read_bytes()[:-20])
-    with pytest.raises(ReportError, match=r"record\.jsonl\..z: cannot be unpacked .*; pack the record again\."):
+    with pytest.raises(RecordError, match=r"record\.jsonl\..z: cannot be unpacked .*; pack the record again\."):
         read([packed])
 
 
 @pytest.mark.parametrize("name", ["record.jsonl.gz", "record.jsonl.xz"])
 def test_a_record_that_only_says_that_it_is_packed(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("{}\n")
-    with pytest.raises(ReportError, match="cannot be unpacked"):
+    with pytest.raises(RecordError, match="cannot be unpacked"):
         read([tmp_path / name])

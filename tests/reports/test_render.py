@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from reports import ReportError
-from reports.page import seconds
-from reports.render import render
+from record import RecordError
+from reports.pages.page import seconds
+from reports.pages.render import render
 from tests.reports.conftest import (
     END,
     REAL,
@@ -264,7 +264,7 @@ def test_lone_surrogates_do_not_stop_a_page(write: Write) -> None:
 
 def test_a_directory_that_cannot_be_written_leaves_nothing(write: Write, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
-    with pytest.raises(ReportError, match=r"cannot be written .*--report-dir"):
+    with pytest.raises(RecordError, match=r"cannot be written .*--report-dir"):
         render([write(*whole())], tmp_path / "file" / "site")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "record.jsonl"]
 
@@ -278,7 +278,7 @@ def test_pages_appear_whole_or_not_at_all(write: Write, tmp_path: Path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fchmod", fail)
-    with pytest.raises(ReportError, match="No space left on device"):
+    with pytest.raises(RecordError, match="No space left on device"):
         render([write(*whole(title="Other"))], site)
     assert {path.name: path.read_bytes() for path in site.iterdir()} == before
 
@@ -286,7 +286,7 @@ def test_pages_appear_whole_or_not_at_all(write: Write, tmp_path: Path, monkeypa
 def test_a_broken_record_leaves_the_old_report(write: Write, tmp_path: Path) -> None:
     index = render([write(*whole())], tmp_path / "site")
     before = index.read_bytes()
-    with pytest.raises(ReportError):
+    with pytest.raises(RecordError):
         render([write(run(), tail="broken\n{}\n")], tmp_path / "site")
     assert index.read_bytes() == before
 

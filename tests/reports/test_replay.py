@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from reports.palette import Palette
-from reports.reading import read
-from reports.story import tell
-from reports.terminal import LINES, Terminal, plain
-from reports.windows import Windows, WindowView
+from record.reading import read
+from record.screen import LINES, Terminal, plain
+from reports.pages.palette import Palette
+from reports.pages.story import tell
+from reports.pages.windows import Windows, WindowView
 from tests.reports.browser import REAL
 from tests.reports.conftest import END, Event, Told, event, exercise, lab, printed, run, step, typed
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reports.reading import read
-from reports.render import render
+from record.reading import read
+from reports.pages.render import render
 from tests.reports.schema import misfits
 
 ROOT = Path(__file__).parents[2]

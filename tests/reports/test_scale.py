@@ -8,7 +8,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from reports.render import render
+from reports.pages.render import render
 from tests.reports.browser import REAL, Open, needs_chromium
 from tests.reports.enlarge import enlarge, write
 

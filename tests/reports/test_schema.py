@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from reports.reading import VERSION
+from record.reading import VERSION
 from tests.conftest import LabsRun, events_of
 from tests.reports.conftest import REAL
 from tests.reports.schema import DOCS, SCHEMA, misfits

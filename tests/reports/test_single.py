@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from reports.__main__ import main
-from reports.render import render
+from reports.pages.render import render
 from tests.conftest import Checkout
 from tests.reports.browser import Open, drain, needs_chromium
 from tests.reports.conftest import END, REAL, Write, lab, run, whole

@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from reports.render import render
+from reports.pages.render import render
 from tests.reports.browser import Open, needs_chromium
 from tests.reports.conftest import (
     END,

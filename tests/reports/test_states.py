@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from reports.capabilities import CAPABILITIES
-from reports.model import Lab, Observation, Process, Step
-from reports.reading import read
-from reports.rows import group, rows
-from reports.states import NOTHING, States
-from reports.text import visible
+from record.model import Lab, Observation, Process, Step
+from record.reading import read
+from record.rows import group, rows
+from record.text import visible
+from reports.pages.capabilities import CAPABILITIES
+from reports.pages.states import NOTHING, States
 from runtime.kernel.capabilities import CAPABILITIES as OF_THE_KERNEL
 from tests.reports.browser import REAL
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reports.story import LabStory, Pane, tell
+from reports.pages.story import LabStory, Pane, tell
 from tests.reports.conftest import (
     END,
     Event,

@@ -2,8 +2,8 @@ r"""What a terminal shows: colours stay, sequences vanish, everything else is te
 
 import pytest
 
-from reports.palette import Palette, contrast
-from reports.terminal import LINES, PLAIN, Look, Terminal, plain
+from record.screen import LINES, PLAIN, Look, Terminal, plain
+from reports.pages.palette import Palette, contrast
 
 
 def lines(output: str, columns: int = 80, rows: int = 24) -> list[str]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from reports.text import inline, prose, value_text, visible
+from record.text import value_text, visible
+from reports.text import inline, prose
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_an_answer_to_a_step_that_breaks_is_recorded_and_not_judged(walk_checkou
 )
 def test_a_file_that_is_not_in_order_is_told_before_the_run(walk_checkout, monkeypatch, text, message):
     """Read in this process: only that the words reach the terminal is tried with pytest itself."""
-    from runtime.lab.stage import answers
+    from runtime.stage import answers
 
     path = walk_checkout.path / "a.yaml"
     path.write_text(text)

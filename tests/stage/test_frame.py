@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from rich.cells import cell_len
 
-from runtime.lab.stage.emulator import Emulator
-from runtime.lab.stage.frame import Gaze, Prompt, compose
-from runtime.lab.stage.keys import KEYS
-from runtime.lab.stage.picker import Picker
-from runtime.lab.stage.scene import Change, Check, Claim, Command, Entry, Pane, Question, Scene
-from runtime.lab.stage.tty import Tty
+from runtime.stage.emulator import Emulator
+from runtime.stage.frame import Gaze, Prompt, compose
+from runtime.stage.keys import KEYS
+from runtime.stage.picker import Picker
+from runtime.stage.scene import Change, Check, Claim, Command, Entry, Pane, Question, Scene
+from runtime.stage.tty import Tty
 
 SIZES = [(80, 24), (100, 30), (132, 43), (200, 60), (40, 12), (61, 17)]
 STRANGE = "中文输出 👩‍👧 ❤️ e\u0301 हिन्दी 🇩🇪 👍🏽 \u200bx"

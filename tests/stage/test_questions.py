@@ -5,7 +5,7 @@ import pytest
 from runtime.lab import Choice, Number, Order, Text
 from runtime.lab.outline import read_outline
 from runtime.lab.prediction import PredictionError, score
-from runtime.lab.stage.itinerary import Itinerary
+from runtime.stage.itinerary import Itinerary
 from tests.conftest import ROOT
 from tests.stage.conftest import WALK_LAB
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.lab.stage.keys import KEYS
+from runtime.stage.keys import KEYS
 from tests.conftest import ROOT, Checkout, clean_environment, events_of
 from tests.stage.tmux import Tmux
 
@@ -322,7 +322,7 @@ def test_the_end_of_the_walk(start: Start) -> None:
 
 
 def test_a_fault_of_the_stage_ends_the_walk_and_is_no_failure_of_a_lab(start: Start, screen_checkout: Checkout) -> None:
-    with (screen_checkout.path / "runtime" / "lab" / "stage" / "changes.py").open("a") as source:
+    with (screen_checkout.path / "runtime" / "stage" / "changes.py").open("a") as source:
         source.write("\n\ndef changes(*_):\n    raise ZeroDivisionError('a fault of the stage')\n")
     terminal = start(columns=120, rows=60)
     terminal.press("Enter", "Enter answers")

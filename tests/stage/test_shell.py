@@ -11,7 +11,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from runtime.lab import processes
+from runtime.kernel import processes
 
 pytestmark = pytest.mark.privileged
 

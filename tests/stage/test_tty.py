@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.lab.stage.frame import Prompt
-from runtime.lab.stage.scene import Scene
-from runtime.lab.stage.screen import ScreenView, edit
-from runtime.lab.stage.tty import LEAVE_SCREEN, Tty
+from runtime.stage.frame import Prompt
+from runtime.stage.scene import Scene
+from runtime.stage.screen import ScreenView, edit
+from runtime.stage.tty import LEAVE_SCREEN, Tty
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reports.model import Observation, Process
+from record.model import Observation, Process
 
 State = dict[str, Any]
 

@@ -1,7 +1,7 @@
 """The drawing shows who sits where, and what is new."""
 
+from record.model import Observation, Process
 from reports.diagrams.namespaces import Atlas, Drawing, draw_namespaces
-from reports.model import Observation, Process
 
 
 def at(label: str, pid: int, /, hostname: str = "vm", **links: str) -> Process:

@@ -1,9 +1,9 @@
 """The network is drawn from what netlink said: boxes, devices, cables, and what the step did to them."""
 
+from record.model import Observation
 from reports.diagrams.namespaces import Atlas
 from reports.diagrams.network import Network, draw_network
 from reports.diagrams.network_layout import layouts
-from reports.model import Observation
 from tests.reports.diagrams.states import FAR, HOST, PLUGGED, UNPLUGGED, State, device, net, one, seen
 
 

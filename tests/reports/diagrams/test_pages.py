@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 
-from reports.model import Process
-from reports.render import render
+from record.model import Process
+from reports.pages.render import render
 from tests.reports.browser import Open, needs_chromium
 from tests.reports.conftest import END, Event, Write, event, exercise, exercise_end, lab, run, step, step_end
 from tests.reports.diagrams.states import (

@@ -1,8 +1,8 @@
 """PID namespaces in each other, with one pid for each level."""
 
+from record.model import Process
 from reports.diagrams.namespaces import Atlas
 from reports.diagrams.pids import Level, draw_pids
-from reports.model import Process
 from tests.reports.diagrams.states import one, pids, seen
 
 A, B, C = "pid:[1]", "pid:[2]", "pid:[3]"

@@ -1,0 +1,1 @@
+"""What several runs say: side by side, or merged into one."""

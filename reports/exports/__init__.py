@@ -1,0 +1,1 @@
+"""Other forms of a record: Markdown to print, recordings for asciinema."""

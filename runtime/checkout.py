@@ -1,0 +1,16 @@
+"""Where the parts of a checkout lie, what labs are called, and the variables by which one pytest tells the next."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LABS = ROOT / "labs"
+
+WHY_VARIABLE = "UNSHARED_TARGET_WHY"  # tells the inner pytest which target was taken, and why
+SANDBOX_VARIABLE = "UNSHARED_SANDBOX"  # the run id, in the environment of everything inside the sandbox
+REPORT_VARIABLE = "UNSHARED_REPORT"  # what the report directory is called outside the VM
+
+
+def lab_name(file: Path) -> str:
+    """The name of a lab: ``uts`` of test_01_uts.py."""
+    return re.sub(r"^test_(\d+_)?", "", file.stem)

@@ -1,0 +1,232 @@
+"""What there is to read: the lesson, what a step did, and the texts that lie over them."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from runtime.stage import theme
+from runtime.stage.keys import KEYS
+from runtime.stage.scene import Change, Check, Claim, Command, Question, Scene
+
+FIRST_CHANGES = 6  # shown beside the lesson; all of them are a key away
+
+MORE_KEYS = (
+    ("Space", "Read on; at the end of the text, go on as by Enter."),
+    ("↑ ↓", "One line up or down; PgUp and PgDn by pages, Home and End to the ends."),
+    ("Tab", "One window after the other in full width, to read all of its output; then the text again."),
+)
+
+
+def titles(scene: Scene) -> list[RenderableType]:
+    """Exercise and step; the first step of an exercise begins with the text of the exercise."""
+    found: list[RenderableType] = [Text(scene.exercise, theme.QUIET)] if scene.exercise else []
+    if scene.opening and scene.exercise_text and scene.phase == "before" and not scene.quiz:
+        found += [*prose(scene.exercise_text), ""]
+    return [*found, Text(scene.title, theme.ACCENT)] if scene.title else found
+
+
+def lesson(scene: Scene) -> list[RenderableType]:
+    """The text of the step."""
+    return [] if scene.quiz else prose(scene.text)
+
+
+def plan(scene: Scene) -> list[RenderableType]:
+    """What was said of the step, and what it will type."""
+    said: list[RenderableType] = []
+    if scene.question and scene.question.given is not None:
+        said = [Text.assemble(("you said ", theme.QUIET), value(scene.question.given, scene.question.unit))]
+    typed: list[RenderableType] = []
+    if scene.commands and scene.phase == "before" and not scene.quiz:
+        typed = [heading("This will be typed"), _commands(scene.commands)]
+    return spaced([part for part in (said, typed) if part])
+
+
+def results(scene: Scene, spacious: bool = True) -> list[RenderableType]:
+    """What came of the step, the most important first, with blank lines between if there is room."""
+    if scene.phase not in ("after", "end"):
+        return []
+    parts: list[list[RenderableType]] = []
+    if scene.error:
+        parts.append([_error(scene)])
+    if scene.question and (scene.question.observed is not None or scene.question.given is not None):
+        parts.append(_prediction(scene.question))
+    if not scene.quiz:
+        parts += [_claim(claim) for claim in scene.claims]
+        parts += [_changes(scene.changes, FIRST_CHANGES)] if scene.changes else []
+        parts += [_checks(scene.checks)] if scene.checks else []
+    return spaced(parts) if spacious else [each for part in parts for each in part]
+
+
+def overlay(scene: Scene) -> tuple[str, list[RenderableType]]:
+    """The title and the text of what lies over the lesson."""
+    if scene.overlay == "help":
+        return "Keys", [_help()]
+    if scene.overlay == "hint":
+        return "A hint", prose(scene.hint) or [nothing("This step has no hint.")]
+    if scene.overlay == "why":
+        return "Why", prose(scene.why) or [nothing("This step has no longer explanation.")]
+    if scene.overlay == "changes":
+        return "Changed in /proc", _all_changes(scene)
+    if scene.overlay == "question" and scene.question:
+        return "What do you think?", _question(scene.question)
+    return "", []
+
+
+def prose(text: str) -> list[RenderableType]:
+    """Paragraphs with blank lines between them; `code` is strong, indented lines stay as they are."""
+    paragraphs = [part for part in re.split(r"\n\s*\n", text.strip("\n")) if part.strip()]
+    return spaced([[_paragraph(part)] for part in paragraphs])
+
+
+def heading(text: str) -> RenderableType:
+    return Text(text, theme.STRONG)
+
+
+def nothing(text: str) -> RenderableType:
+    return Text(text, theme.QUIET)
+
+
+def value(answer: Any, unit: str = "") -> str:
+    """An answer as a person would write it."""
+    text = ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer)
+    return f"{text} {unit}".strip()
+
+
+def _paragraph(part: str) -> Text:
+    indented = any(line.startswith((" ", "\t")) for line in part.splitlines())
+    text = Text()
+    for number, piece in enumerate((part if indented else " ".join(part.split())).split("`")):
+        text.append(piece, theme.STRONG if number % 2 else None)
+    return text
+
+
+def spaced(parts: Sequence[Sequence[RenderableType]]) -> list[RenderableType]:
+    """The parts with blank lines between them."""
+    return [each for number, part in enumerate(parts) for each in ([""] if number else []) + list(part)]
+
+
+def _grid(*columns: Style | None) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for style in columns:
+        grid.add_column(style=style, overflow="fold")
+    return grid
+
+
+def _commands(commands: Sequence[Command]) -> RenderableType:
+    grid = _grid(theme.QUIET, theme.STRONG)
+    before = ""
+    for command in commands:
+        grid.add_row(command.window if command.window != before else "", Text(command.text))
+        before = command.window
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def _prediction(question: Question) -> list[RenderableType]:
+    sign, word, style = {
+        True: ("✓", "you were right", theme.GOOD),
+        False: ("✗", "not what you said", theme.BAD),
+        None: ("○", "no prediction", theme.QUIET),
+    }[question.correct]
+    grid = _grid(theme.QUIET, None)
+    grid.add_row("asked", _paragraph(question.text))
+    if question.given is not None:
+        grid.add_row("you said", Text(value(question.given, question.unit)))
+    if question.observed is not None:
+        grid.add_row("observed", Text(value(question.observed, question.unit), theme.STRONG))
+    return [Text.assemble((f"{sign} {word}", style)), Padding(grid, (0, 0, 0, 2))]
+
+
+def _claim(claim: Claim) -> list[RenderableType]:
+    sign, style = theme.VERDICTS.get(claim.verdict, ("?", theme.STRONG))
+    grid = _grid(theme.QUIET, None)
+    grid.add_row("notes", Text(claim.statement))
+    if claim.truth and claim.truth != claim.statement:
+        grid.add_row("true is", Text(claim.truth))
+    if claim.reference:
+        grid.add_row("see", Text(claim.reference, theme.QUIET))
+    title = Text.assemble((f"{sign} {claim.verdict}", style), ("  claim ", theme.QUIET), (claim.id, theme.STRONG))
+    return [title, Padding(grid, (0, 0, 0, 2))]
+
+
+def _changes(changes: Sequence[Change], most: int) -> list[RenderableType]:
+    found = [heading(f"Changed in /proc: {len(changes)}"), *map(_change, changes[:most])]
+    if len(changes) > most:
+        found.append(Padding(nothing(f"{len(changes) - most} more: key d"), (0, 0, 0, 2)))
+    return found
+
+
+def _all_changes(scene: Scene) -> list[RenderableType]:
+    if not scene.changes and scene.phase not in ("after", "end"):
+        return [nothing("The step has not run yet.")]
+    if not scene.changes:
+        return [nothing("Nothing that this step looks at has changed.")]
+    return spaced([[_change(change)] for change in scene.changes])
+
+
+def _change(change: Change) -> RenderableType:
+    place = Text.assemble((change.label, theme.STRONG), " ", change.path, " " if change.field else "", change.field)
+    old, new = change.old or "(nothing)", change.new or "(nothing)"
+    values = Text.assemble((old, theme.QUIET), (" → ", theme.NEWS), (new, theme.STRONG))
+    return Padding(Group(place, Padding(values, (0, 0, 0, 2))), (0, 0, 0, 2))
+
+
+def _checks(checks: Sequence[Check]) -> list[RenderableType]:
+    failed = sum(not check.ok for check in checks)
+    title = f"Checks: {len(checks)}" + (f", {failed} failed" if failed else ", all passed")
+    return [heading(title), *(_check(check) for check in checks)]
+
+
+def _check(check: Check) -> RenderableType:
+    grid = _grid(None, None)
+    source = check.source.removeprefix("assert ")
+    values = " ".join(check.values.split()) if check.ok else check.values.strip()
+    text = Text(source)
+    if values and values != source:
+        text.append(f"\n{values}", theme.QUIET)
+    grid.add_row(Text("✓", theme.GOOD) if check.ok else Text("✗", theme.BAD), text)
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def _error(scene: Scene) -> RenderableType:
+    unsupported = bool(scene.claims) and all(claim.verdict == "unsupported" for claim in scene.claims)
+    sign, style = theme.VERDICTS["unsupported" if unsupported else "failed"]
+    word = "not possible here: " if unsupported else "the step failed: "
+    return Text.assemble((f"{sign} {word}", style), scene.error)
+
+
+def _question(question: Question) -> list[RenderableType]:
+    found: list[RenderableType] = [_paragraph(question.text)]
+    if question.choices:
+        grid = _grid(theme.ACCENT, None)
+        for number, choice in enumerate(question.choices, 1):
+            grid.add_row(str(number), _paragraph(choice))
+        found += ["", Padding(grid, (0, 0, 0, 2))]
+    if question.error:
+        found += ["", Text.assemble(("! ", theme.BAD), question.error)]
+    return found
+
+
+def _help() -> RenderableType:
+    grid = _grid(theme.ACCENT, None)
+    for key in KEYS:
+        grid.add_row(names(key.names), key.help)
+    for name, text in MORE_KEYS:
+        grid.add_row(name, text)
+    return grid
+
+
+def names(keys: Sequence[str]) -> str:
+    """Keys as they stand on a keyboard."""
+    return " ".join(_spelled(keys))
+
+
+def _spelled(keys: Sequence[str]) -> Iterator[str]:
+    for key in keys:
+        if key != "eof":
+            yield {"enter": "Enter", "left": "←", "esc": "Esc"}.get(key, key)
