@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from runtime.checkout import LABS, REPORT_VARIABLE, ROOT, SANDBOX_VARIABLE, WHY_VARIABLE
-from runtime.vm import marker
+from runtime.vm import marker, paths
 from runtime.vm.machine import PRIMARY, Machine, NotRunningError, VmError, find
 
 TARGETS = ("auto", "vm", "sandbox", "here")
@@ -137,14 +137,14 @@ def writable_paths(root: Path, invocation: Path, named: Iterable[object]) -> lis
     and of the root directory only the file itself.
     """
     wanted = [root, invocation, Path("/tmp")]
-    for value in named:
-        if isinstance(value, str | Path) and "/" in str(value):
-            path = Path(os.path.normpath(invocation / value))
-            wanted.append(path if path.parent == Path("/") and not path.is_dir() else _nearest_directory(path))
+    for path in paths.named(invocation, named):
+        wanted.append(path if path.parent == Path("/") and not path.is_dir() else _nearest_directory(path))
     found: list[Path] = []
     for path in wanted:
         resolved = path.resolve()
-        if resolved != Path("/") and not _is_system(resolved) and resolved not in found:
+        if resolved == Path("/") or _is_system(resolved):
+            continue
+        if not any(resolved.is_relative_to(each) for each in found):
             found.append(resolved)
     return found
 

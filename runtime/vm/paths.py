@@ -5,9 +5,10 @@ The guest holds a mirror of what a run needs of the host: ``/home/ann/unshared/l
 rule maps the checkout, the working directory and everything that options name, and relative paths stay true.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 MIRROR = PurePosixPath("/srv/unshared")
 _DEVICES = ("/dev", "/proc")
@@ -55,10 +56,20 @@ def _value(text: str, flavour: type[PurePath], is_path: Callable[[PurePath], boo
     return text
 
 
-def named(values: Iterable[object]) -> Iterator[str]:
-    """The texts among the values of pytest's options that may name a file, those in lists and after ``=`` included."""
+def named(directory: Path, values: Iterable[object]) -> list[Path]:
+    """What the values of pytest's options may name, seen from ``directory``; those in lists and after ``=`` included.
+
+    A value that is no path at all names a file that is not there, which does no harm.  The kernel's own are left out.
+    """
+    found = (Path(os.path.normpath(directory / text)) for text in sorted(set(_texts(values))))
+    return [path for path in found if not is_device(path)]
+
+
+def _texts(values: Iterable[object]) -> Iterator[str]:
     for value in values:
         if isinstance(value, list | tuple):
-            yield from named(value)
+            yield from _texts(value)
+        elif isinstance(value, dict):  # --cov-report html:DIR
+            yield from _texts(value.values())
         elif isinstance(value, str | PurePath) and "\n" not in str(value) and len(str(value)) < 1000:
             yield from filter(None, {str(value), str(value).partition("=")[2]})

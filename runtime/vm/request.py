@@ -1,6 +1,5 @@
 """What a person typed, and what it means inside the VM."""
 
-import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,8 +51,7 @@ class Request:
         return [path for path in self._named() if not path.is_dir() and not sources.is_source(path, self.checkout)]
 
     def _named(self) -> list[Path]:
-        texts = sorted(set(paths.named(self.options)))
-        return [path for text in texts if not paths.is_device(path := Path(os.path.normpath(self.directory / text)))]
+        return paths.named(self.directory, self.options)
 
     def _map(self, words: Iterable[str]) -> list[str]:
         return paths.arguments(words, type(self.directory), lambda path: (self.directory / path).exists())

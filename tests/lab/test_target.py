@@ -1,5 +1,7 @@
 """Which target is taken, and what stays writable there."""
 
+import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -92,11 +94,34 @@ def test_only_labs_are_delegated(arguments, expected):
     assert target.only_labs(arguments, Path("/course"), LABS) is expected
 
 
-def test_writable_paths(tmp_path):
-    (tmp_path / "out").mkdir()
-    named = [f"{tmp_path}/out/new/junit.xml", "/etc/passwd", "/usr/share/x", "name", None, 3, "/top.xml"]
-    found = target.writable_paths(Path("/opt"), tmp_path, named)
-    assert found == [Path("/opt"), tmp_path, Path("/tmp"), tmp_path / "out", Path("/top.xml")]
+@pytest.fixture
+def elsewhere():
+    """A directory that is writable in no sandbox by itself."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        yield Path(directory)
+
+
+@pytest.mark.parametrize("value", ["{}", ["x", "{}"], ["cache_dir={}"], {"html": "{}"}, "--log-file={}"])
+def test_what_options_name_stays_writable(elsewhere, value):
+    """However an option keeps its value: in a text, in a list, after ``=``, in a mapping."""
+    text = json.dumps(value).replace("{}", f"{elsewhere}/new/junit.xml")
+    assert target.writable_paths(Path("/opt"), Path("/opt/labs"), [None, 3, json.loads(text)]) == [
+        Path("/opt"),
+        Path("/tmp"),
+        elsewhere,
+    ]
+
+
+def test_the_system_stays_read_only():
+    named = ["/etc/passwd", "/usr/share/x", "/dev/null", "/", "name", "a=/", "/top.xml"]
+    assert target.writable_paths(Path("/opt"), Path("/opt"), named) == [Path("/opt"), Path("/tmp"), Path("/top.xml")]
+
+
+@pytest.mark.privileged
+def test_an_ini_option_on_the_command_line_names_a_file(checkout, elsewhere):
+    result = checkout.pytest("labs/", "-o", f"log_file={elsewhere}/new/pytest.log", "--target", "sandbox")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (elsewhere / "new" / "pytest.log").exists()
 
 
 def test_report_directory(tmp_path):
