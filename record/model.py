@@ -55,7 +55,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """What this run found of a claim: holds, changed, wrong, unsupported or failed."""
+    """What this run found of a claim: holds, in part, changed, wrong, unsupported or failed."""
 
     claim: str
     verdict: str

@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 import yaml
 
+from record.verdicts import EXPECTED
 from runtime.kernel import proc
-from runtime.lab.claims import VERDICTS, Catalogue
+from runtime.lab.claims import Catalogue
 from runtime.lab.outline import read_outline
 from tests.conftest import ROOT
 
@@ -66,7 +67,7 @@ def test_a_claim_is_owned_in_its_own_lab():
 def test_an_entry_of_the_catalogue(claim):
     assert claim.statement.endswith((".", "?"))
     assert claim.truth.endswith((".", ")"))
-    assert claim.verdict in VERDICTS
+    assert claim.verdict in EXPECTED
     source = r"\(\d\w?\)|[Ll]inux|kernel|\d\.\d|\.[ch]\b|\.rst\b|https?:|POSIX"
     assert re.search(source, claim.reference), claim.reference
     for path in claim.visible_in:

@@ -9,7 +9,7 @@ from pathlib import Path
 from reports.files import write_file
 from reports.grading.classroom import Classroom, Student, gather
 from reports.grading.pseudonyms import censor, pseudonyms
-from reports.pages.page import environment, inlined, static
+from reports.pages.page import environment, inlined, static, stylesheet
 
 HELP = "one page for a class: who did what, what was predicted, how long each step took"
 
@@ -62,6 +62,6 @@ def run(options: Namespace) -> int:
 
 def page(room: Classroom) -> str:
     """The HTML page."""
-    style = static("page.css") + static("tables.css") + static("class.css")
+    style = stylesheet("page.css", "tables.css", "class.css")
     script = static("page.js") + static("unfold.js")
     return environment(NullTranslations()).get_template("class.html.j2").render(room=room, **inlined(style, script))

@@ -8,12 +8,12 @@ from gettext import NullTranslations
 from pathlib import Path
 
 from record.text import visible
+from record.verdicts import VERDICTS
 from reports import ReportError
 from reports.comparing.comparison import ClaimRow, Comparison, compare
 from reports.comparing.sides import Side, sides
 from reports.files import write_file
-from reports.pages.claims import VERDICTS
-from reports.pages.page import environment, inlined, static
+from reports.pages.page import environment, inlined, static, stylesheet
 
 HELP = "put runs side by side: machines, kernels, cgroup v1 and v2, before and after an upgrade"
 
@@ -87,7 +87,7 @@ def line(row: ClaimRow) -> str:
 
 def page(beside: Sequence[Side], comparison: Comparison) -> str:
     """The HTML page."""
-    style = static("page.css") + static("tables.css") + static("compare.css")
+    style = stylesheet("page.css", "tables.css", "compare.css")
     script = static("page.js") + static("unfold.js")
     template = environment(NullTranslations()).get_template("compare.html.j2")
-    return template.render(sides=beside, comparison=comparison, order=VERDICTS, **inlined(style, script))
+    return template.render(sides=beside, comparison=comparison, order=list(VERDICTS), **inlined(style, script))

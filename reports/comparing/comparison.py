@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from record.model import Claim, ClaimVerdict, Exercise, Lab, Run, Step
+from record.verdicts import VERDICTS
 from reports.comparing import noise
 from reports.comparing.beside import Item, Sides, items
-
-SEVERE_FIRST = ("failed", "wrong", "changed", "holds", "unsupported", "open")
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,8 @@ class Comparison:
 
 
 def _severity(row: ClaimRow) -> int:
-    return min(SEVERE_FIRST.index(word) if word in SEVERE_FIRST else 0 for word in row.words if word)
+    places = list(VERDICTS)
+    return min(places.index(word) if word in places else 0 for word in row.words if word)
 
 
 def compare(runs: Sequence[Run]) -> Comparison:

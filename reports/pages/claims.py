@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from record.model import Claim, ClaimVerdict, Observation
 from record.text import value_text
 
-VERDICTS = ("failed", "wrong", "changed", "unsupported", "holds", "open")
-"""The verdicts of claims, in the order of the index; "open" is a claim that this run did not come to."""
-
 
 @dataclass(frozen=True)
 class Sight:

@@ -11,10 +11,11 @@ from jinja2 import Environment
 
 from record.model import Run
 from record.text import visible
-from reports.pages.page import inlined, static
-from reports.pages.story import VERDICTS, ClaimView, LabStory, Pane
+from record.verdicts import VERDICTS
+from reports.pages.page import inlined, static, stylesheet
+from reports.pages.story import ClaimView, LabStory, Pane
 
-FAILURES = ("failed", "error", "interrupted")
+FAILURES = ("failed", "interrupted")
 """The outcomes of steps that stand at the top."""
 
 Address = Callable[..., str]
@@ -50,7 +51,7 @@ def page_of(story: LabStory, route: str = "") -> str:
 
 def index_page(templates: Environment, run: Run, stories: Sequence[LabStory], to: Address = page_of) -> str:
     """The page as HTML; `to` tells where the labs are."""
-    style = static("page.css") + static("index.css")
+    style = stylesheet("page.css", "index.css")
     return templates.get_template("index.html.j2").render(
         **content(run, stories, to), **inlined(style, static("page.js") + static("index.js"))
     )
@@ -61,7 +62,7 @@ def content(run: Run, stories: Sequence[LabStory], to: Address) -> dict[str, obj
     rows = _rows(stories)
     numbers = Counter(row.verdict for row in rows)
     return {
-        "run": run, "stories": stories, "verdicts": VERDICTS, "to": to, "claims_of": claims_of,
+        "run": run, "stories": stories, "verdicts": list(VERDICTS), "to": to, "claims_of": claims_of,
         "failures": _failures(stories), "claims": rows,
         "answers": {story.name: _answers(story) for story in stories},
         "counts": {verdict: numbers[verdict] for verdict in VERDICTS if numbers[verdict]},
@@ -70,7 +71,7 @@ def content(run: Run, stories: Sequence[LabStory], to: Address) -> dict[str, obj
 
 def claims_of(story: LabStory, verdict: str) -> str:
     """The address of the claims of a lab with that verdict, in the table: without script, of the first of them."""
-    return f"#/claims?verdict={verdict}&lab={quote(story.name)}"
+    return f"#/claims?verdict={quote(verdict)}&lab={quote(story.name)}"
 
 
 def _answers(story: LabStory) -> tuple[int, int]:
@@ -96,9 +97,10 @@ def _rows(stories: Sequence[LabStory]) -> list[ClaimRow]:
         for story in stories
         for view in story.claims
     ]
+    places = {verdict: place for place, verdict in enumerate(VERDICTS)}
     rows: list[ClaimRow] = []
     seen: set[tuple[str, str]] = set()
-    for place, (verdict, story, view) in sorted(enumerate(known), key=lambda one: VERDICTS.index(one[1][0])):
+    for place, (verdict, story, view) in sorted(enumerate(known), key=lambda one: places[one[1][0]]):
         rows.append(ClaimRow(story, view, verdict, place, _route(story, view), (verdict, story.file) not in seen))
         seen.add((verdict, story.file))
     return rows

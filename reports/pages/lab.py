@@ -8,7 +8,7 @@ from jinja2 import Environment
 
 from record.model import Run
 from reports.pages.drawings import drawings
-from reports.pages.page import inlined, static
+from reports.pages.page import inlined, static, stylesheet
 from reports.pages.story import LabStory
 
 SCRIPTS = ("page.js", "lab.js", "player.js", "state.js", "filter.js", "predict.js")
@@ -25,7 +25,7 @@ def script() -> str:
 
 def style() -> str:
     """The style that all labs share."""
-    return "".join(static(name) for name in STYLES)
+    return stylesheet(*STYLES)
 
 
 def lab_page(templates: Environment, run: Run, story: LabStory) -> str:

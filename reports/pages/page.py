@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from record.text import value_text, visible
+from record.verdicts import OUTCOMES, known
 from reports.text import breakable, inline, prose, size
 
 HERE = Path(__file__).parents[1]
@@ -30,6 +31,7 @@ def environment(translations: NullTranslations) -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals["known"] = known
     lesson = _lesson(translations)
     environment.filters |= {
         "visible": visible,
@@ -67,6 +69,12 @@ def seconds(value: float | None) -> str:
 def static(name: str) -> str:
     """The text of a file in static/, without the indentation, which is for those who read the file."""
     return re.sub(r"(?m)^[ ]+", "", (HERE / "static" / name).read_text(encoding="utf-8"))
+
+
+def stylesheet(*names: str) -> str:
+    """The text of style sheets, with the signs of outcomes for those that draw some: ``var(--sign-passed)``."""
+    signs = "".join(f'--sign-{word.word.replace(" ", "-")}:"{word.sign}";' for word in OUTCOMES.values())
+    return f":root{{{signs}}}\n" + "".join(static(name) for name in names)
 
 
 def inlined(style: str, script: str) -> dict[str, object]:

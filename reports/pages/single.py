@@ -18,7 +18,7 @@ from markupsafe import Markup
 from record.model import Run
 from reports.pages import lab
 from reports.pages.index import content
-from reports.pages.page import policy, static
+from reports.pages.page import policy, static, stylesheet
 from reports.pages.story import LabStory
 
 
@@ -29,7 +29,7 @@ def address(story: LabStory, route: str = "") -> str:
 
 def single_page(templates: Environment, run: Run, stories: Sequence[LabStory]) -> str:
     """The file as HTML."""
-    index_style = static("page.css") + static("index.css") + static("single.css")
+    index_style = stylesheet("page.css", "index.css", "single.css")
     scripts = {"index": static("page.js") + static("index.js"), "lab": lab.script()}
     palettes = {f"lab-{story.name}": story.palette.css() for story in stories}
     styles = {"lab": lab.style(), **{name: palette for name, palette in palettes.items() if palette}}

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field, replace
 
 from record.model import Claim, ClaimVerdict, Exercise, Lab, Observation, Run, Step
 from record.text import visible
+from record.verdicts import worst
 from reports.diagrams import KINDS, Atlas, Pictures, Sketchbook
-from reports.pages.claims import VERDICTS, ClaimView, claim_view, sights
+from reports.pages.claims import ClaimView, claim_view, sights
 from reports.pages.palette import Palette
 from reports.pages.states import States
 from reports.pages.windows import Windows, WindowView
 from reports.text import slug, unique
 
-__all__ = ["VERDICTS", "ClaimView", "LabStory", "Pane", "tell"]
+__all__ = ["ClaimView", "LabStory", "Pane", "tell"]
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,7 @@ class LabStory:
 
     @property
     def outcome(self) -> str:
-        outcomes = {exercise.outcome for _, exercise, _ in self.groups}
-        worst_first = ("failed", "error", "interrupted", "passed", "unsupported")
-        return next((outcome for outcome in worst_first if outcome in outcomes), "not run")
+        return worst(exercise.outcome for _, exercise, _ in self.groups)
 
 
 def tell(run: Run) -> list[LabStory]:
@@ -206,7 +205,7 @@ def _needs_notice(exercise: Exercise) -> bool:
     """Whether the outcome of the exercise is not told by its last step."""
     if not exercise.steps:
         return True
-    return exercise.outcome in ("failed", "error", "unsupported") and exercise.steps[-1].outcome == "passed"
+    return exercise.outcome in ("failed", "unsupported") and exercise.steps[-1].outcome == "passed"
 
 
 def _owners(exercise: Exercise, anchors: Sequence[str], exercises: Sequence[Exercise]) -> Iterator[tuple[Step, str]]:

@@ -96,11 +96,13 @@
     return form;
   }
 
+  const judgement = ({right, skipped}) => skipped ? words.skipped : right ? words.right : words.wrong;
+
   /* What was answered, and how good it was. */
   function verdict({given, right, skipped}) {
-    const [tone, sign, word] = skipped ? ["open", "·", words.skipped] : right ? ["right", "✓", words.right] : ["not-so", "✗", words.wrong];
+    const {tone, sign, word} = judgement({right, skipped});
     const mine = skipped ? [] : [" ", words.yours, " ", make("b", {}, [given].flat().join(", "))];
-    return make("p", {class: "mine", role: "status", tabindex: "-1"}, make("span", {class: `badge t-${tone}`}, `${sign} ${word}`), ...mine);
+    return make("p", {class: "mine", role: "status", tabindex: "-1"}, make("span", {class: `badge ${tone}`}, `${sign} ${word}`), ...mine);
   }
 
   /* What can be done after an answer, and how the answers of this page stand. */
@@ -120,10 +122,10 @@
     quizOf(index).querySelector(".mine:is([role=status]), .mine :is(input, button)").focus();
   }
 
-  /* At the tab: ? a question waits, ✓ ✗ how it was answered. */
+  /* At the tab: ? a question waits, or the sign of how it was answered. */
   function sign() {
     const asked = quizzes.get(unshared.current), answer = asked && answers()[asked.step];
-    mark.textContent = !asked ? "" : !answer ? "?" : answer.skipped ? "·" : answer.right ? "✓" : "✗";
+    mark.textContent = !asked ? "" : !answer ? "?" : judgement(answer).sign;
   }
 
   unshared.onstep(sign);

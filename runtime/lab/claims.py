@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-VERDICTS = ("holds", "changed", "wrong")
+from record import verdicts
+
 CATALOGUE = Path(__file__).parents[2] / "labs" / "claims.yaml"
 
 
@@ -108,6 +109,6 @@ def _claim(entry: Any, path: Path) -> Claim:
         name = entry.get("id", entry) if isinstance(entry, dict) else entry
         raise ClaimError(f"{path}: {name}: {error}") from None
     for verdict in [claim.verdict, *(case.get("verdict", "holds") for case in claim.when)]:
-        if verdict not in VERDICTS:
-            raise ClaimError(f"{path}: {claim.id}: {verdict!r} is no verdict; use {', '.join(VERDICTS)}")
+        if verdict not in verdicts.EXPECTED:
+            raise ClaimError(f"{path}: {claim.id}: {verdict!r} is no verdict; use {', '.join(verdicts.EXPECTED)}")
     return claim

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from record.verdicts import OUTCOMES
 from record.writer import Event
 from runtime.lab.course import Course
 from runtime.lab.outline import read_outline
@@ -29,7 +30,7 @@ def install(config: pytest.Config, course: Course) -> None:
     config.pluginmanager.register(LabBars(course, colours=reporter.hasmarkup))
 
 
-FAILED = "\N{HEAVY BALLOT X} "
+FAILED = f"{OUTCOMES['failed'].sign} "
 Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
 
 

@@ -3,7 +3,7 @@
 import io
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from record import writer as record
+from record.verdicts import OUTCOMES, VERDICTS, Word, known, worst
 from runtime.lab.prediction import score
-
-VERDICT_STYLES = {
-    "holds": "green",
-    "changed": "yellow",
-    "wrong": "magenta",
-    "unsupported": "bright_black",
-    "failed": "bold red",
-}
-OUTCOME_MARKS = {
-    "passed": ("✔", "green"),
-    "unsupported": ("-", "bright_black"),
-    "failed": ("✘", "bold red"),
-    "interrupted": ("…", "yellow"),
-}
+from runtime.tones import style
 
 
 @dataclass
@@ -123,8 +111,7 @@ def _draw(labs: list[LabSummary], colours: bool) -> str:
     table.add_column("claims")
     table.add_column("time", justify="right")
     for lab in labs:
-        verdicts = _counts(lab.verdicts, VERDICT_STYLES)
-        outcomes = _counts(lab.outcomes, {name: style for name, (_, style) in OUTCOME_MARKS.items()})
+        verdicts, outcomes = _counts(lab.verdicts, VERDICTS), _counts(lab.outcomes, OUTCOMES)
         table.add_row(_mark(lab), lab.title, outcomes, str(lab.steps), verdicts, f"{lab.seconds:.2f} s")
     file = io.StringIO()
     columns = min(120, shutil.get_terminal_size().columns)
@@ -132,20 +119,18 @@ def _draw(labs: list[LabSummary], colours: bool) -> str:
     console.print(table)
     for (reason, how), count in _reasons(labs).items():
         exercises = "1 exercise" if count == 1 else f"{count} exercises"
-        console.print(Text(f"  unsupported here, {exercises}: {reason}. To enable it: {how}.", style="bright_black"))
+        said = f"  unsupported here, {exercises}: {reason}. To enable it: {how}."
+        console.print(Text(said, style(OUTCOMES["unsupported"])))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
 def _mark(lab: LabSummary) -> Text:
-    worst = next(
-        (name for name in ("failed", "interrupted", "passed", "unsupported") if lab.outcomes[name]), "unsupported"
-    )
-    mark, style = OUTCOME_MARKS[worst]
-    return Text(mark, style)
+    word = known(worst(lab.outcomes))
+    return Text(word.sign, style(word))
 
 
-def _counts(counts: Counter[str], styles: dict[str, str]) -> Text:
-    parts = [Text(f"{counts[name]} {name}", style) for name, style in styles.items() if counts[name]]
+def _counts(counts: Counter[str], words: Mapping[str, Word]) -> Text:
+    parts = [Text(f"{counts[name]} {name}", style(word)) for name, word in words.items() if counts[name]]
     return Text(", ").join(parts)
 
 

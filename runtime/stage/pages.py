@@ -10,6 +10,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from record import verdicts
+from runtime import tones
 from runtime.stage import theme
 from runtime.stage.keys import KEYS
 from runtime.stage.scene import Change, Check, Claim, Command, Question, Scene
@@ -128,29 +130,27 @@ def _commands(commands: Sequence[Command]) -> RenderableType:
 
 
 def _prediction(question: Question) -> list[RenderableType]:
-    sign, word, style = {
-        True: ("✓", "you were right", theme.GOOD),
-        False: ("✗", "not what you said", theme.BAD),
-        None: ("○", "no prediction", theme.QUIET),
-    }[question.correct]
+    found = verdicts.answer(question.correct)
+    said = {True: "you were right", False: "not what you said", None: "no prediction"}[question.correct]
     grid = _grid(theme.QUIET, None)
     grid.add_row("asked", _paragraph(question.text))
     if question.given is not None:
         grid.add_row("you said", Text(value(question.given, question.unit)))
     if question.observed is not None:
         grid.add_row("observed", Text(value(question.observed, question.unit), theme.STRONG))
-    return [Text.assemble((f"{sign} {word}", style)), Padding(grid, (0, 0, 0, 2))]
+    return [Text(f"{found.sign} {said}", tones.style(found)), Padding(grid, (0, 0, 0, 2))]
 
 
 def _claim(claim: Claim) -> list[RenderableType]:
-    sign, style = theme.VERDICTS.get(claim.verdict, ("?", theme.STRONG))
+    verdict = verdicts.known(claim.verdict)
     grid = _grid(theme.QUIET, None)
     grid.add_row("notes", Text(claim.statement))
     if claim.truth and claim.truth != claim.statement:
         grid.add_row("true is", Text(claim.truth))
     if claim.reference:
         grid.add_row("see", Text(claim.reference, theme.QUIET))
-    title = Text.assemble((f"{sign} {claim.verdict}", style), ("  claim ", theme.QUIET), (claim.id, theme.STRONG))
+    found = f"{verdict.sign} {verdict.word}", tones.style(verdict)
+    title = Text.assemble(found, ("  claim ", theme.QUIET), (claim.id, theme.STRONG))
     return [title, Padding(grid, (0, 0, 0, 2))]
 
 
@@ -189,15 +189,16 @@ def _check(check: Check) -> RenderableType:
     text = Text(source)
     if values and values != source:
         text.append(f"\n{values}", theme.QUIET)
-    grid.add_row(Text("✓", theme.GOOD) if check.ok else Text("✗", theme.BAD), text)
+    outcome = verdicts.OUTCOMES["passed" if check.ok else "failed"]
+    grid.add_row(Text(outcome.sign, tones.style(outcome)), text)
     return Padding(grid, (0, 0, 0, 2))
 
 
 def _error(scene: Scene) -> RenderableType:
     unsupported = bool(scene.claims) and all(claim.verdict == "unsupported" for claim in scene.claims)
-    sign, style = theme.VERDICTS["unsupported" if unsupported else "failed"]
-    word = "not possible here: " if unsupported else "the step failed: "
-    return Text.assemble((f"{sign} {word}", style), scene.error)
+    outcome = verdicts.OUTCOMES["unsupported" if unsupported else "failed"]
+    said = "not possible here: " if unsupported else "the step failed: "
+    return Text.assemble((f"{outcome.sign} {said}", tones.style(outcome)), scene.error)
 
 
 def _question(question: Question) -> list[RenderableType]:

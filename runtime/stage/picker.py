@@ -9,6 +9,7 @@ from runtime.stage import theme
 from runtime.stage.panes import Row
 from runtime.stage.scene import Entry
 
+SEEN, CURRENT = "•", "▸"
 STEPS = {
     "up": -1,
     "down": 1,
@@ -100,7 +101,7 @@ class Picker:
         if entry.index is None:
             text, style = entry.text, theme.QUIET if _level(entry) else theme.STRONG
         else:
-            sign = "✓" if entry.seen else "▸" if entry.current else " "
+            sign = SEEN if entry.seen else CURRENT if entry.current else " "
             text, style = f"  {sign} {entry.text}", theme.CURSOR if entry.index == self._at else theme.PLAIN
         cut = cell_len(text) > width
         return [Segment(set_cell_size(text, width - cut) + "…" * cut, style)]

@@ -63,7 +63,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the notes with the verdict of this run: holds, changed, wrong, unsupported or failed."""
+    """A claim of the notes with the verdict of this run: holds, in part, changed, wrong, unsupported or failed."""
 
     id: str
     verdict: str

@@ -10,14 +10,5 @@ STRONG = Style(bold=True)
 QUIET = Style(dim=True)
 ACCENT = Style(color="cyan", bold=True)  # where to look: the step, the newest output, the keys
 NEWS = Style(color="magenta", bold=True)
-GOOD = Style(color="green", bold=True)
 BAD = Style(color="red", bold=True)
 CURSOR = Style(reverse=True)
-
-VERDICTS = {
-    "holds": ("✓", GOOD),
-    "changed": ("≠", NEWS),
-    "wrong": ("✗", BAD),
-    "unsupported": ("○", QUIET),
-    "failed": ("!", BAD),
-}

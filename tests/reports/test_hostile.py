@@ -101,7 +101,7 @@ def test_odd_texts_in_questions_stay_text(opened: Open, write: Write, tmp_path: 
         first(page, ".current input").send_keys(ODD[0])
     first(page, ".current .quiz .main").click()
     assert ODD[0] in first(page, ".current .quiz").text
-    assert "✓ right" in first(page, ".current .quiz").text
+    assert "★ right" in first(page, ".current .quiz").text
     assert page.execute_script(FOREIGN) == []
 
 

@@ -165,7 +165,7 @@ def test_checks_show_source_line_and_values(opened: Open) -> None:
     assert tab(page) == "Code"
     assert line.get_attribute("id") == f"/step/2/code/{number}"
     assert line.text.strip().startswith("assert ")
-    assert "t-passed" in (line.get_attribute("class") or "")
+    assert "t-good" in (line.get_attribute("class") or "")
 
 
 def test_code_shows_file_and_line_numbers(opened: Open) -> None:
@@ -175,7 +175,7 @@ def test_code_shows_file_and_line_numbers(opened: Open) -> None:
     assert where == f"labs/test_01_uts.py:{code.get_attribute('start')}"
     lines = code.find_elements(By.TAG_NAME, "li")
     assert "lab.step(" in lines[0].text
-    marked = [line for line in lines if "t-passed" in (line.get_attribute("class") or "")]
+    marked = [line for line in lines if "t-good" in (line.get_attribute("class") or "")]
     assert len(marked) == len(page.find_elements(By.CSS_SELECTOR, ".step.current .checks li"))
 
 
@@ -187,7 +187,7 @@ def test_a_claim_tells_what_the_notes_say_and_what_the_machine_shows(opened: Ope
         for row in claim.find_elements(By.CSS_SELECTOR, "dl > div")
     }
     assert list(rows) == ["The notes say", "This machine shows", "What is true, and why", "Reference"]
-    assert "✓ holds" in claim.text
+    assert "= holds" in claim.text
     assert rows["The notes say"].text
     shown = rows["This machine shows"].text
     assert "/proc/sys/kernel/hostname\ncontainer001\nfirst\nvm\nsecond" in shown
@@ -362,7 +362,7 @@ def test_without_a_script_everything_stands_below_each_other(without_script: Ope
     assert "without its script" in first(page, "noscript").text
     text = first(page, "main").text
     for words in (
-        "1.1 Enter a new UTS namespace", "1.3 The host, meanwhile and afterwards", "hostname container001", "✓ holds",
+        "1.1 Enter a new UTS namespace", "1.3 The host, meanwhile and afterwards", "hostname container001", "= holds",
         "A UTS namespace separates", "assert first.ns", "with lab.step(", "Reveal what happened", "labs/test_01_uts.py",
     ):  # fmt: skip
         assert words in text, words

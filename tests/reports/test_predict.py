@@ -70,13 +70,13 @@ def test_of_a_real_run_the_answer_is_revealed_after_answering_and_kept(opened: O
     told = panel(page).text
     page.refresh()
     assert panel(page).text == told
-    assert sign(page) in "✓✗"
+    assert sign(page) in "★☆"
     press_button(page, "Ask me again")
     assert "It was:" not in panel(page).text
     assert sign(page) == "?"
 
 
-@pytest.mark.parametrize(("answer", "told"), [("old", "✓ right"), ("new", "✗ not so")])
+@pytest.mark.parametrize(("answer", "told"), [("old", "★ right"), ("new", "☆ not so")])
 def test_a_choice(quiz: Open, answer: str, told: str) -> None:
     page = quiz(CHOICE)
     press_button(page, "Answer")  # without a choice nothing is answered
@@ -92,13 +92,13 @@ def test_a_choice(quiz: Open, answer: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("question", "answer", "told"),
     [
-        (NUMBER, "8", "✓ right"),
-        (NUMBER, " 0x8 MiB ", "✓ right"),
-        (NUMBER, "8.01", "✗ not so"),
-        (MEASURED, "202", "✓ right"),
-        (MEASURED, "205", "✗ not so"),
-        (TEXT, "operation  not permitted ", "✓ right"),
-        (TEXT, "No such file", "✗ not so"),
+        (NUMBER, "8", "★ right"),
+        (NUMBER, " 0x8 MiB ", "★ right"),
+        (NUMBER, "8.01", "☆ not so"),
+        (MEASURED, "202", "★ right"),
+        (MEASURED, "205", "☆ not so"),
+        (TEXT, "operation  not permitted ", "★ right"),
+        (TEXT, "No such file", "☆ not so"),
     ],
 )
 def test_numbers_and_texts_are_judged_as_in_a_run(quiz: Open, question: Event, answer: str, told: str) -> None:
@@ -122,14 +122,14 @@ def test_an_order_is_made_by_buttons(quiz: Open) -> None:
         assert page.switch_to.active_element.get_attribute("aria-label") == "move down: c"
     assert [item.text[0] for item in panel(page).find_elements(By.CSS_SELECTOR, ".items li")] == ["a", "b", "c"]
     press_button(page, "Answer")
-    assert "✓ right" in panel(page).text
+    assert "★ right" in panel(page).text
     assert "It was: a b c" in panel(page).text
 
 
 def test_to_look_without_answering_counts_for_nothing(quiz: Open) -> None:
     page = quiz(CHOICE, TEXT)
     press_button(page, "Show me")
-    assert "· not answered" in panel(page).text
+    assert "» not answered" in panel(page).text
     assert "It was: old" in panel(page).text
     assert "right in this lab" not in panel(page).text
     press(page, "j")
@@ -155,10 +155,10 @@ def test_it_works_where_the_browser_keeps_nothing(quiz: Open, browser: webdriver
         page = quiz(CHOICE, TEXT)
         choose(page, "old")
         press_button(page, "Answer")
-        assert "✓ right" in panel(page).text
+        assert "★ right" in panel(page).text
         assert "This browser keeps nothing" in panel(page).text
         press(page, "j", "k")
-        assert "✓ right" in panel(page).text
+        assert "★ right" in panel(page).text
         page.refresh()
         assert "It was:" not in panel(page).text
     finally:
@@ -170,7 +170,7 @@ def test_the_answer_given_in_the_run_is_told_with_the_answer(quiz: Open) -> None
     assert "Answer given in the run" not in panel(page).text
     choose(page, "old")
     press_button(page, "Answer")
-    assert "Answer given in the run: new ✗ not so" in panel(page).text
+    assert "Answer given in the run: new ☆ not so" in panel(page).text
 
 
 def test_a_question_without_an_observed_answer_is_no_form(opened: Open, write: Write, tmp_path: Path) -> None:

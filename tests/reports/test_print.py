@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("pdftotext"), reason="no pdftotext: apt install poppler-utils"),
 ]
 
-VERDICTS = {"passed": "✓ passed", "unsupported": "○ unsupported", "not run": "· not run", "holds": "✓ holds"}
+VERDICTS = {"passed": "✓ passed", "unsupported": "○ unsupported", "not run": "- not run", "holds": "= holds"}
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def test_a_step_shows_all_that_was_recorded(write: Write) -> None:
     )  # fmt: skip
     text = " ".join(Page(shown).text.split())
     for part in (
-        "Go in", "Lesson text.", "A hint.", "unshare(2)", "About the exercise.", "uts-01", "✓ holds", "It isolates.",
+        "Go in", "Lesson text.", "A hint.", "unshare(2)", "About the exercise.", "uts-01", "= holds", "It isolates.",
         "It starts as a copy.", "hostname c1", "green", "exit status 3", "assert a == b", "1 == 1", "line 13", "Which?",
         "Answer given in the run: new", "not so", "Reveal what happened", "labs/test_01_uts.py:12",
         "first.run('x')",
@@ -211,7 +211,7 @@ def test_a_run_that_died_says_so_at_the_top(write: Write) -> None:
     for name in ("index.html", "uts.html"):
         text = Page(page(write, *died, name=name)).text
         assert "This run did not finish." in text
-        assert "cut short" in text
+        assert "interrupted" in text
     assert "This run did not finish." not in Page(page(write, *whole())).text
 
 
@@ -233,7 +233,7 @@ def test_an_exercise_that_was_not_run_is_named(write: Write) -> None:
 
 def test_an_error_outside_of_the_steps_is_shown(write: Write) -> None:
     text = Page(
-        page(write, run(), lab(), exercise(), step(), step_end(), exercise_end("error", reason="no gcc"), END)
+        page(write, run(), lab(), exercise(), step(), step_end(), exercise_end("failed", reason="no gcc"), END)
     ).text
     assert "The exercise ended outside of its steps:" in text
     assert "no gcc" in text

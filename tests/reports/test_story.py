@@ -78,5 +78,5 @@ def outcome(told: Told, *outcomes: str) -> LabStory:
 def test_the_worst_outcome_is_that_of_the_lab(told: Told) -> None:
     assert outcome(told, "passed", "unsupported").outcome == "passed"
     assert outcome(told, "unsupported").outcome == "unsupported"
-    assert outcome(told, "passed", "error", "failed").outcome == "failed"
+    assert outcome(told, "passed", "interrupted", "failed").outcome == "failed"
     assert outcome(told).outcome == "not run"

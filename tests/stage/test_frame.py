@@ -54,7 +54,7 @@ def full_scene() -> Scene:
         checks=[Check(True, "assert a == b", "1 == 1"), Check(False, "assert c", "False\n +  where")],
         claims=[
             Claim(f"uts-{verdict}", verdict, f"Statement {verdict}.", f"Truth {verdict}.", "uts_namespaces(7)")
-            for verdict in ("holds", "changed", "wrong", "unsupported", "failed")
+            for verdict in ("holds", "in part", "changed", "wrong", "unsupported", "failed")
         ],
         error="AssertionError: assert c",
         question=Question("choice", "What does `domainname` print?", ["the old one", "the new one"]),
@@ -143,7 +143,7 @@ def test_results_come_first_on_a_small_terminal_and_beside_the_lesson_on_a_large
 
 def test_verdicts_are_told_by_signs_and_words_not_by_colour_alone() -> None:
     everything = all_text(full_scene(), 80, 24)
-    for shown in ("✓ holds", "≠ changed", "✗ wrong", "○ unsupported", "! failed"):
+    for shown in ("= holds", "≈ in part", "Δ changed", "≠ wrong", "○ unsupported", "✗ failed"):
         assert shown in everything
 
 
@@ -152,12 +152,12 @@ def test_what_was_said_stands_beside_what_was_observed() -> None:
     assert scene.question
     scene.question.given, scene.question.observed, scene.question.correct = "the new one", "the old one", False
     shown = all_text(scene, 80, 24)
-    assert "✗ not what you said" in shown
+    assert "☆ not what you said" in shown
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "you said the new one" in lines
     assert "observed the old one" in lines
     scene.question.given, scene.question.correct = "the old one", True
-    assert "✓ you were right" in all_text(scene, 80, 24)
+    assert "★ you were right" in all_text(scene, 80, 24)
 
 
 def test_a_quiz_reveals_nothing_but_the_question() -> None:

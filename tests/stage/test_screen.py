@@ -130,7 +130,7 @@ def test_what_a_step_did_is_shown_and_the_terminal_is_given_back(start: Start, s
     terminal.keys("C-u")
     terminal.type("2")
     shown = terminal.press("Enter", "Enter goes on")
-    for expected in ("✓ you were right", "✓ holds  claim tiny-01", "/proc/sys/kernel/hostname", "→ screen"):
+    for expected in ("★ you were right", "= holds  claim tiny-01", "/proc/sys/kernel/hostname", "→ screen"):
         assert expected in shown
     terminal.press("End", '✓  first.run("hostname") == "screen"')
     terminal.press("d", "╭─ Changed in /proc ─")
@@ -143,11 +143,11 @@ def test_what_a_step_did_is_shown_and_the_terminal_is_given_back(start: Start, s
     terminal.keys("C-u")
     terminal.type("199")
     shown = terminal.press("Enter", "Enter goes on")
-    assert "✗ not what you said" in shown
+    assert "☆ not what you said" in shown
     assert re.search(r"you said +199 lines", shown)
     assert re.search(r"observed +200 lines", shown)
-    assert "≠" not in shown
-    assert "✗ wrong  claim tiny-02" in shown
+    assert "★" not in shown
+    assert "≠ wrong  claim tiny-02" in shown
     terminal.press("Tab", "window 1 of 3")
     terminal.press("Home", "line 1 of very many")
     terminal.press("End", lambda seen: "line 200 of" in seen and "line 1 of" not in seen)
@@ -158,7 +158,7 @@ def test_what_a_step_did_is_shown_and_the_terminal_is_given_back(start: Start, s
     terminal.keys("BSpace")
     shown = terminal.press("Enter", "Enter goes on")
     assert re.search(r"you said +你好", shown)
-    assert "✓ you were right" in shown
+    assert "★ you were right" in shown
     terminal.press("Enter", lambda seen: "step 4 of 4" in seen)
     shown = terminal.press("Enter", "Enter answers")
     assert "3  echo three" in shown
@@ -354,10 +354,10 @@ def test_the_uts_lab(tmp_path: Path) -> None:
         terminal.press("Enter", "the old one")
         terminal.type("1")
         shown = terminal.press("Enter", "Enter goes on")
-        assert "✓ you were right" in shown
+        assert "★ you were right" in shown
         assert re.search(r"root@\S+# hostname container001", shown)
         assert "━━ ● second" in shown  # which typed last
-        assert "✓ holds  claim uts-01" in shown
+        assert "= holds  claim uts-01" in shown
         terminal.press("Space", "uts_namespaces(7)")
         terminal.press("Space", " → container001")
         terminal.press("q", "ready>")
