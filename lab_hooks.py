@@ -49,6 +49,14 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"target: {config.stash[COURSE].target_why}" if COURSE in config.stash else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-order sorts
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A lab's place in the course is the number in its file name."""
+    for item in items:
+        if checkout.LABS in item.path.parents and not item.get_closest_marker("order"):
+            item.add_marker(pytest.mark.order(checkout.lab_number(item.path)))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     labs = {item.path for item in session.items if checkout.LABS in item.path.parents}

@@ -27,7 +27,7 @@ from runtime.kernel.proc import LINKS
 from runtime.kernel.syscalls import Clone, SyscallError, mount, unshare
 from runtime.lab import Choice, Lab, Number, Text, needs
 
-pytestmark = [pytest.mark.order(0), needs("unshare", "nsenter", "setpriv", "uts namespace")]
+pytestmark = [needs("unshare", "nsenter", "setpriv", "uts namespace")]
 
 EVERY_KIND = reduce(or_, (kind.flag for kind in KINDS.values()))
 LIMITS = tuple(f"/proc/sys/user/max_{kind}_namespaces" for kind in KINDS)
@@ -116,8 +116,8 @@ def test_whose_links_can_be_read(lab: Lab) -> None:
         ),
     ) as step:
         own = first.run("readlink /proc/$$/ns/uts")
-        foreign = first.run(f"{other} readlink /proc/$$/ns/uts")
-        aloud = first.run(f"{other} readlink -v /proc/$$/ns/uts")
+        foreign = first.run(f"{other} readlink /proc/$$/ns/uts", status=1)
+        aloud = first.run(f"{other} readlink -v /proc/$$/ns/uts", status=1)
         step.answer({own: "the namespace, as for root", "": "nothing at all"}.get(foreign, "Permission denied"))
         assert own.startswith("uts:[")
         assert (foreign, foreign.status) == ("", 1)
@@ -231,7 +231,7 @@ def test_network_and_processes(lab: Lab) -> None:
         assert first.run("ip route") == ""
         first.run("ip link add cable0 type veth peer name cable1")
         assert first.run("ip link show cable0").status == 0
-        assert "does not exist" in second.run("ip link show cable0")
+        assert "does not exist" in second.run("ip link show cable0", status=1)
         first.exit()
         with socket.socket() as taken:
             taken.bind(("", 0))
@@ -516,7 +516,7 @@ def test_first_program(lab: Lab) -> None:
         assert "implicit declaration of function" in said
         assert "clone" in said
         assert said.status == (1 if refuses else 0)
-        strict = first.run("gcc -Werror=implicit-function-declaration first_as_printed.c -o first_as_printed")
+        strict = first.run("gcc -Werror=implicit-function-declaration first_as_printed.c -o first_as_printed", status=1)
         assert strict.status == 1
 
     with lab.step(
@@ -679,7 +679,7 @@ def test_namespace_without_a_process(lab: Lab) -> None:
         assert first.run("cat keeper") == ""
         assert first.run("nsenter --uts=/proc/self/fd/9 hostname") == "nobody-is-home"
         first.run("exec 9<&-")
-        assert first.run("nsenter --uts=keeper hostname").status != 0
+        assert first.run("nsenter --uts=keeper hostname", status=1).status != 0
         assert "9" not in proc.read("/proc/PID/fd", first.pid)
 
 
@@ -851,7 +851,7 @@ def test_rights_and_limits(lab: Lab) -> None:
             "neither",
         ),
     ) as step:
-        alone = first.run(f"{other} unshare --uts true")
+        alone = first.run(f"{other} unshare --uts true", status=1)
         together = first.run(f"{other} unshare --user --uts true")
         names = {(True, True): "both", (True, False): "only the first", (False, True): "only the second"}
         step.answer(names.get((alone.status == 0, together.status == 0), "neither"))
@@ -883,7 +883,7 @@ def test_rights_and_limits(lab: Lab) -> None:
         first.enter("unshare --user --map-root-user --pid --fork --mount-proc /bin/bash")
         assert first.run("unshare --uts true").status == 0
         first.run("echo 0 > /proc/sys/user/max_uts_namespaces")
-        refused = first.run("unshare --uts true")
+        refused = first.run("unshare --uts true", status=1)
         refusal = namespaces.run_in_new(Clone.NEWUSER | Clone.NEWNS | Clone.NEWPID, errno_above_the_limit)
         step.answer(errno.errorcode.get(refusal, "none"))
         assert refused.status == 1

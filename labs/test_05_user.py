@@ -42,7 +42,7 @@ from runtime.kernel.syscalls import (
 from runtime.lab import Choice, Lab, Number, Text, Window, needs
 from runtime.lab.machine import is_rootless
 
-pytestmark = [pytest.mark.order(5), needs("unshare", "nsenter", "setpriv", "user namespaces of ordinary users")]
+pytestmark = [needs("unshare", "nsenter", "setpriv", "user namespaces of ordinary users")]
 
 DEV = 1000  # the number of the ordinary user
 FIRST_NAMESPACE = "user:[4026531837]"  # PROC_USER_INIT_INO in the kernel: the same on every machine
@@ -154,7 +154,7 @@ def test_two_nobodies(lab: Lab, place: Path) -> None:
         first.enter("unshare --user /bin/bash")
         first.run("ls -ldn root/ dev/")
         owner = first.run("stat -c %u root/")
-        listing = first.run("ls root/")
+        listing = first.run("ls root/", status=2)
         step.answer("yes" if listing.status == 0 else "no")
         assert owner == first.run("id -u") == first.run("cat /proc/sys/kernel/overflowuid")
         assert listing.status != 0
@@ -234,12 +234,12 @@ def test_a_map_by_dev(lab: Lab, place: Path) -> None:
         ),
     ) as step:
         second.run(f"ls -ln {uid_map} {gid_map}")
-        refused = second.run(f"echo '0 1000 100' > {uid_map}")
+        refused = second.run(f"echo '0 1000 100' > {uid_map}", status=1)
         errors = [text for text in ("Operation not permitted", "Permission denied") if text in refused]
         step.answer(errors[0] if errors else "it is written")
         assert second.run(f"stat -c '%u %a' {uid_map} {gid_map}") == f"{DEV} 644\n{DEV} 644"
         assert errors == ["Operation not permitted"]
-        assert "Operation not permitted" in second.run(f"echo '0 1000 100' > {gid_map}")
+        assert "Operation not permitted" in second.run(f"echo '0 1000 100' > {gid_map}", status=1)
         assert second.run(f"cat {uid_map} {gid_map}") == ""
 
     with lab.step(
@@ -264,13 +264,13 @@ def test_a_map_by_dev(lab: Lab, place: Path) -> None:
         ),
     ) as step:
         users = second.run(f"echo '0 1000 1' > {uid_map}")
-        groups = second.run(f"echo '0 1000 1' > {gid_map}")
+        groups = second.run(f"echo '0 1000 1' > {gid_map}", status=None)
         step.answer(ACCEPTED[users.status == 0, groups.status == 0])
         assert second.run("grep CapEff /proc/$$/status").endswith(NOTHING)
         assert users.status == 0
         assert groups.status == (0 if lab.facts.rootless else 1)
-        second.run(f"echo deny > {setgroups}")
-        second.run(f"echo '0 1000 1' > {gid_map}")
+        second.run(f"echo deny > {setgroups}", status=None)
+        second.run(f"echo '0 1000 1' > {gid_map}", status=None)
         assert second.run(f"cat {setgroups}") == "deny"
         assert second.run(f"cat {uid_map}").split() == ["0", str(DEV), "1"]
         assert second.run(f"cat {gid_map}").split() == ["0", str(DEV), "1"]
@@ -370,11 +370,11 @@ def test_written_once(lab: Lab, place: Path) -> None:
             "both are refused",
         ),
     ) as step:
-        tries = [second.run(f"echo '{line}' > {uid_map}") for line in ("0 1000 0", "0 1000 1", "0 1000 1")]
+        tries = [second.run(f"echo '{line}' > {uid_map}", status=None) for line in ("0 1000 0", "0 1000 1", "0 1000 1")]
         answers = [answer.rpartition("write error: ")[2] or "accepted" for answer in tries]
         step.answer(TWO_WRITES[answers[1] == "accepted", answers[2] == "accepted"])
         assert answers == ["Invalid argument", "accepted", "Operation not permitted"]
-        assert "Operation not permitted" in second.run(f"echo '5 1000 1' > {uid_map}")
+        assert "Operation not permitted" in second.run(f"echo '5 1000 1' > {uid_map}", status=1)
         assert second.run(f"cat {uid_map}").split() == ["0", str(DEV), "1"]
 
 
@@ -408,10 +408,10 @@ def test_setgroups(lab: Lab, place: Path) -> None:
         first.enter("unshare --user /bin/bash")
         files = f"/proc/{first.pid}"
         before = second.run(f"cat {files}/setgroups")
-        refused = second.run(f"echo '0 1000 1' > {files}/gid_map")
-        second.run(f"echo deny > {files}/setgroups")
-        accepted = second.run(f"echo '0 1000 1' > {files}/gid_map")
-        back = second.run(f"echo allow > {files}/setgroups")
+        refused = second.run(f"echo '0 1000 1' > {files}/gid_map", status=None)
+        second.run(f"echo deny > {files}/setgroups", status=None)
+        accepted = second.run(f"echo '0 1000 1' > {files}/gid_map", status=None)
+        back = second.run(f"echo allow > {files}/setgroups", status=1)
         step.answer("yes" if back.status == 0 else "no")
         assert before == ("deny" if lab.facts.rootless else "allow")  # what the parent denies is denied here
         assert refused.status == (0 if lab.facts.rootless else 1)
@@ -445,13 +445,13 @@ def test_setgroups(lab: Lab, place: Path) -> None:
         os.chown(place / "letter", 0, 4)
         (place / "letter").chmod(0o604)
         first.enter("unshare --user --map-root-user /bin/bash")
-        assert "Permission denied" in first.run("cat letter")
-        assert "Operation not permitted" in first.run("setpriv --clear-groups cat letter")
+        assert "Permission denied" in first.run("cat letter", status=1)
+        assert "Operation not permitted" in first.run("setpriv --clear-groups cat letter", status=127)
         first.exit()
         first.enter("unshare --user /bin/bash")
         write_maps(first.pid, [(0, DEV, 1)], [(0, DEV, 1)])
         first.enter("exec /bin/bash")
-        member, left = first.run("cat letter"), first.run("setpriv --clear-groups cat letter")
+        member, left = first.run("cat letter", status=1), first.run("setpriv --clear-groups cat letter")
         step.answer(
             "always: others may read"
             if member.status == 0
@@ -517,10 +517,10 @@ def test_the_range(lab: Lab, place: Path) -> None:
     ) as step:
         first.run("touch dev/gift dev/last dev/kept")
         given = first.run("chown 5:5 dev/gift; chown 255:255 dev/last")
-        beyond = first.run("chown 256 dev/kept")
+        beyond = first.run("chown 256 dev/kept", status=1)
         errors = [text for text in ("Operation not permitted", "Invalid argument") if text in beyond]
         step.answer(errors[0] if errors else "it works")
-        without = first.run("setpriv --bounding-set=-chown chown 5:5 dev/kept")
+        without = first.run("setpriv --bounding-set=-chown chown 5:5 dev/kept", status=1)
         assert first.run("id -u") == "0"
         assert given.status == 0
         assert errors == ["Invalid argument"]
@@ -570,8 +570,8 @@ def test_reading_a_map(lab: Lab) -> None:
         first.enter(f"nsenter --user --target {a.pid} /bin/bash")
         first.enter("unshare --user /bin/bash")
         file = f"/proc/{first.pid}/uid_map"
-        overlapping = third.run(f"printf '0 10 5\\n3 20 5\\n' > {file}")
-        third.run(f"echo '0 10 5' > {file}")
+        overlapping = third.run(f"printf '0 10 5\\n3 20 5\\n' > {file}", status=1)
+        third.run(f"echo '0 10 5' > {file}", status=1)
         host = second.run(f"cat {file}").split()
         step.answer(" ".join(host))
         assert "Invalid argument" in overlapping
@@ -609,7 +609,7 @@ def test_how_many_lines(lab: Lab) -> None:
         first.enter("unshare --user /bin/bash")
         second.run("for n in {1..340}; do echo $n $n 1; done > lines-340")
         second.run("(cat lines-340; echo 341 341 1) > lines-341")
-        too_many = second.run(f"cat lines-341 > /proc/{first.pid}/uid_map")
+        too_many = second.run(f"cat lines-341 > /proc/{first.pid}/uid_map", status=1)
         written = second.run(f"cat lines-340 > /proc/{first.pid}/uid_map")
         accepted = [count for count in (1, 5, 6, 340, 341) if is_accepted([(n, n, 1) for n in range(1, count + 1)])]
         step.answer(max(accepted))
@@ -706,7 +706,7 @@ def test_file_capabilities(lab: Lab, place: Path) -> None:
         assert [answer.status for answer in tries] == [0, 0]
         for name in ("uid_map", "gid_map"):
             assert second.run(f"cat {files}/{name}").split() == ["0", "1000", "100"]
-            assert "Operation not permitted" in second.run(f"echo '0 1000 100' > {files}/{name}")
+            assert "Operation not permitted" in second.run(f"echo '0 1000 100' > {files}/{name}", status=1)
         assert second.run(f"cat {files}/setgroups") == "allow"
 
     with lab.step(
@@ -770,7 +770,7 @@ def test_the_user_0_of_the_parent(lab: Lab) -> None:
     ) as step:
         first.enter("unshare --user /bin/bash")
         second.enter("setpriv --bounding-set=-setfcap /bin/bash")
-        to_root = second.run(f"echo '0 0 1' > /proc/{first.pid}/uid_map")
+        to_root = second.run(f"echo '0 0 1' > /proc/{first.pid}/uid_map", status=1)
         to_dev = second.run(f"echo '0 1000 1' > /proc/{first.pid}/uid_map")
         step.answer(LINES[to_root.status == 0, to_dev.status == 0])
         assert "Operation not permitted" in to_root
@@ -823,7 +823,7 @@ def test_root_inside(lab: Lab, place: Path) -> None:
         claims=["usr-26"],
         ask=Choice("This root has CAP_DAC_OVERRIDE. Can it list root/?", "yes", "no"),
     ) as step:
-        listing = first.run("ls root/")
+        listing = first.run("ls root/", status=2)
         step.answer("yes" if listing.status == 0 else "no")
         mask = int(first.run("grep CapEff /proc/$$/status").split()[1], 16)
         assert mask >> proc.CAPABILITIES.index("CAP_DAC_OVERRIDE") & 1
@@ -857,7 +857,7 @@ def test_root_inside(lab: Lab, place: Path) -> None:
         claims=["usr-28"],
         ask=Choice("uid 0 with full CapEff runs `hostname container001`. Does it work?", "yes", "no"),
     ) as step:
-        refused = first.run("hostname container001")
+        refused = first.run("hostname container001", status=1)
         step.answer("yes" if refused.status == 0 else "no")
         assert refused.status != 0
         assert "must be root" in refused or "not permitted" in refused
@@ -888,7 +888,10 @@ def test_root_inside(lab: Lab, place: Path) -> None:
             "none",
         ),
     ) as step:
-        tries = {text: first.run(text).status == 0 for text in ("hostname x", "mount -t tmpfs x dev", "chroot / true")}
+        tries = {
+            text: first.run(text, status=None).status == 0
+            for text in ("hostname x", "mount -t tmpfs x dev", "chroot / true")
+        }
         step.answer(WORKS.get(tuple(tries.values()), "hostname and mount"))
         assert list(tries.values()) == [False, False, True]
         assert first.run("unshare --mount mount -t tmpfs x dev").status == 0
@@ -912,7 +915,7 @@ def test_root_inside(lab: Lab, place: Path) -> None:
         ask=Choice("May the container's root signal dev's shell outside?", "yes", "no"),
     ) as step:
         own = first.run(f"kill -0 {second.pid}")
-        foreign = first.run(f"kill -0 {os.getpid()}")
+        foreign = first.run(f"kill -0 {os.getpid()}", status=None)
         step.answer("yes" if own.status == 0 else "no")
         assert own.status == 0
         assert foreign.status == (0 if lab.facts.rootless else 1)
@@ -964,12 +967,12 @@ def test_real_root(lab: Lab, place: Path) -> None:
         ask=Choice("Outer root, mapped to root, runs `touch dev/temp03`. Does it work?", "yes", "no"),
     ) as step:
         assert first.run("touch root/temp01").status == 0
-        refused = first.run("touch dev/temp03")
+        refused = first.run("touch dev/temp03", status=1)
         step.answer("yes" if refused.status == 0 else "no")
         assert "Permission denied" in refused
         assert first.run("stat -c %u dev") == first.run("cat /proc/sys/kernel/overflowuid")
         assert first.run("ls dev").status == 0
-        assert "Invalid argument" in first.run(f"chown {DEV} root/temp01")
+        assert "Invalid argument" in first.run(f"chown {DEV} root/temp01", status=1)
         assert second.run("stat -c %u root/temp01") == "0"
         assert second.run("touch dev/temp03").status == 0
 
@@ -988,9 +991,13 @@ def test_real_root(lab: Lab, place: Path) -> None:
             "--uts",
         ),
     ) as step:
-        refused = first.run("hostname container001")
+        refused = first.run("hostname container001", status=1)
         flags = ("--mount", "--pid -f", "--uts")
-        works = [flag for flag in flags if second.run(f"unshare --user -r {flag} hostname container001").status == 0]
+        works = [
+            flag
+            for flag in flags
+            if second.run(f"unshare --user -r {flag} hostname container001", status=None).status == 0
+        ]
         step.answer(works[0])
         assert refused.status != 0
         assert namespaces.owning_user_namespace(f"/proc/{first.pid}/ns/uts") == second.ns("user")
@@ -1017,10 +1024,10 @@ def test_real_root(lab: Lab, place: Path) -> None:
         last = int(first.run("cat /proc/sys/kernel/cap_last_cap"))
         step.answer("nothing" if mask == NOTHING else "all capabilities")
         assert int(mask, 16) == (2 << last) - 1
-        assert first.run("hostname container001").status != 0
+        assert first.run("hostname container001", status=1).status != 0
         assert first.run("ls root/") == "temp01"
-        assert "Permission denied" in second.run(f"{AS_DEV} ls root/")
-        outside = first.run(f"nsenter --user --target {second.pid} true")
+        assert "Permission denied" in second.run(f"{AS_DEV} ls root/", status=2)
+        outside = first.run(f"nsenter --user --target {second.pid} true", status=1)
         assert outside.status != 0
 
 
@@ -1050,12 +1057,12 @@ def test_without_any_map(lab: Lab, place: Path) -> None:
         ),
     ) as step:
         first.enter("unshare --user /bin/bash")
-        file, deeper = first.run("touch dev/unmapped"), first.run("unshare --user true")
+        file, deeper = first.run("touch dev/unmapped"), first.run("unshare --user true", status=1)
         step.answer(UNMAPPED[file.status == 0, deeper.status == 0])
         assert first.run("cat /proc/self/uid_map") == ""
         assert file.status == 0
         assert "Operation not permitted" in deeper
-        assert first.run("unshare --uts true").status != 0
+        assert first.run("unshare --uts true", status=1).status != 0
         assert first.run("grep CapEff /proc/$$/status").endswith(NOTHING)
         assert second.run("unshare --user --map-root-user unshare --user true").status == 0
 
@@ -1280,7 +1287,7 @@ def test_keys(lab: Lab, place: Path) -> None:
         key = f"lesson-{secrets.token_hex(4)}"  # /proc/keys also lists the keys of others with the same uid
         added, found = first.run(f"./keys add {key}"), first.run(f"./keys find {key}")
         first.enter("unshare --user --map-user=7 /bin/bash")
-        lost = first.run(f"./keys find {key}")
+        lost = first.run(f"./keys find {key}", status=1)
         step.answer("yes" if lost.status == 0 else "no")
         assert (added, found) == ("found", "found")
         assert "Required key not available" in lost
@@ -1321,7 +1328,7 @@ def test_it_owns_other_namespaces(lab: Lab) -> None:
     ) as step:
         outside = second.run(f"cat {setting}")
         first.enter("unshare -U -r /bin/bash")
-        without = first.run(f"echo 99 > {setting}")
+        without = first.run(f"echo 99 > {setting}", status=1)
         first.exit()
         first.enter("unshare -U -r -n /bin/bash")
         owned = first.run(f"echo 99 > {setting}")
@@ -1370,7 +1377,7 @@ def test_subordinate_ids(lab: Lab, place: Path) -> None:
     ) as step:
         second.run("cat /etc/subuid")
         first.enter("unshare --user /bin/bash")
-        foreign = second.run(f"newuidmap {first.pid} 0 5000 1")
+        foreign = second.run(f"newuidmap {first.pid} 0 5000 1", status=1)
         written = second.run(f"newuidmap {first.pid} 0 1000 1 1 100000 65536")
         groups = second.run(f"newgidmap {first.pid} 0 1000 1 1 100000 65536")
         rows = proc.read("/proc/PID/uid_map", first.pid)
@@ -1467,7 +1474,7 @@ def test_id_mapped_mount(lab: Lab, place: Path) -> None:
         ask=Choice("May root make a file in mapped/, whose map has only the line `1000 2000 1`?", "yes", "no"),
     ) as step:
         made = second.run("setpriv --reuid=2000 --regid=2000 --clear-groups touch mapped/reply")
-        refused = second.run("touch mapped/by-root")
+        refused = second.run("touch mapped/by-root", status=1)
         step.answer("yes" if refused.status == 0 else "no")
         assert made.status == 0
         assert second.run("stat -c '%u %g' mapped/reply") == "2000 2000"

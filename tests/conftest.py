@@ -16,9 +16,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TINY_LAB = ROOT / "tests" / "tiny_lab.py"
 TINY_CLAIMS = """
-- {id: tiny-01, lab: tiny, section: Tiny, statement: s, verdict: holds, truth: t, reference: r, visible_in: []}
-- {id: tiny-02, lab: tiny, section: Tiny, statement: s, verdict: wrong, truth: t, reference: r, visible_in: []}
-- {id: tiny-03, lab: tiny, section: Tiny, statement: s, verdict: holds, truth: t, reference: r, visible_in: []}
+- {id: tiny-01, section: Tiny, statement: s, verdict: holds, truth: t, reference: r, visible_in: []}
+- {id: tiny-02, section: Tiny, statement: s, verdict: wrong, truth: t, reference: r, visible_in: []}
+- {id: tiny-03, section: Tiny, statement: s, verdict: holds, truth: t, reference: r, visible_in: []}
 """
 
 
@@ -80,7 +80,7 @@ def make_checkout() -> Iterator[Callable[[], Checkout]]:
         made.append(path)
         path.chmod(0o755)
         copy_project(path)
-        (path / "labs" / "claims.yaml").write_text(TINY_CLAIMS)
+        (path / "labs" / "test_01_tiny.yaml").write_text(TINY_CLAIMS)
         shutil.copy(TINY_LAB, path / "labs" / "test_01_tiny.py")
         return Checkout(path)
 

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.privileged
 BLOCK = re.compile(r"^```(?:yaml|python)\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = dict(BLOCK.findall((ROOT / "docs" / "authoring.md").read_text()))
 LAB = "labs/test_90_environment.py"
+CLAIMS = "labs/test_90_environment.yaml"
 
 
 @pytest.fixture
@@ -20,12 +21,13 @@ def authored(checkout):
     """A checkout to which the blocks were added."""
     checkout.lab.unlink()
     (checkout.path / LAB).write_text(BLOCKS[LAB])
-    (checkout.path / "labs" / "claims.yaml").write_text(BLOCKS["labs/claims.yaml"])
+    (checkout.path / "labs" / "test_01_tiny.yaml").unlink()
+    (checkout.path / CLAIMS).write_text(BLOCKS[CLAIMS])
     return checkout
 
 
 def test_the_page_names_its_files():
-    assert set(BLOCKS) == {"labs/claims.yaml", LAB, "tests/mutations.yaml"}
+    assert set(BLOCKS) == {CLAIMS, LAB}
 
 
 def test_the_lab_runs_and_has_a_page(authored):
@@ -42,14 +44,13 @@ def test_the_lint_of_labs_accepts_it(authored):
     (authored.path / "tests").mkdir()
     for name in ("__init__.py", "conftest.py", "test_labs.py", "tiny_lab.py"):
         shutil.copy(ROOT / "tests" / name, authored.path / "tests")
-    (authored.path / "tests" / "mutations.yaml").write_text(BLOCKS["tests/mutations.yaml"])
     result = authored.pytest("tests/")
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("claim", ["env-01", "env-02"])
 def test_its_mutations_turn_their_step_red(authored, claim):
-    mutation = yaml.safe_load(BLOCKS["tests/mutations.yaml"])[claim]
+    mutation = next(entry["mutation"] for entry in yaml.safe_load(BLOCKS[CLAIMS]) if entry["id"] == claim)
     source = (authored.path / LAB).read_text()
     assert source.count(mutation["replace"]) == 1
     (authored.path / LAB).write_text(source.replace(mutation["replace"], mutation["with"]))

@@ -6,11 +6,7 @@ It shows a host name.
 import os
 from pathlib import Path
 
-import pytest
-
 from runtime.lab import Choice, needs
-
-pytestmark = [pytest.mark.order(1)]
 
 
 def test_rename(lab):

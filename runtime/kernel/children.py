@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
-from runtime.kernel.frames import ERROR, FORKED, RESULT, STARTED, portable, read_frame, write_frame
+from runtime.kernel.frames import ERROR, FORKED, RESULT, STARTED, TOLD, portable, read_frame, write_frame
 from runtime.kernel.syscalls import PR_SET_PDEATHSIG, Clone, clone, pidfd_open, prctl, set_name
 
 T = TypeVar("T")
 
 NO_FLAGS = Clone(0)
 _ALL_SIGNALS = signal.valid_signals()
+_report = -1  # in a child: where it answers
 
 
 class ChildDiedError(RuntimeError):
@@ -76,6 +77,20 @@ class Child(Generic[T]):
             self._reap()
         return self._result()
 
+    def hear(self) -> Any:
+        """The next value that the child tells (see :func:`tell`); waits for it.
+
+        If the child ends before, its own error is raised here, or ChildDiedError.
+        """
+        if self._answer is None:
+            kind, value = read_frame(self._report)
+            if kind == TOLD:
+                return value
+            self._answer = kind, value
+            self._reap()
+        self._result()
+        raise ChildDiedError(self.name, self.status or 0)
+
     def kill(self, sig: int = signal.SIGKILL) -> None:
         """Send a signal; nothing happens when the process has ended."""
         if self.status is None:
@@ -101,7 +116,10 @@ class Child(Generic[T]):
             raise TimeoutError(f"{self.name} (pid {self.pid}) has no result after {timeout} s")
         if self._report not in ready:  # it is dead and silent, but a child of its own keeps the pipe open
             return b"", None
-        return read_frame(self._report)
+        kind, value = read_frame(self._report)
+        while kind == TOLD:  # and nobody has heard it
+            kind, value = read_frame(self._report)
+        return kind, value
 
     def _reap(self) -> None:
         try:
@@ -210,7 +228,8 @@ class _Work:
 
     def run(self, go: int, report: int, not_ours: tuple[int, ...]) -> NoReturn:
         """The child, from its first to its last instruction: it must never return into the caller's code."""
-        status = 0
+        global _report
+        _report, status = report, 0
         try:
             close_all(*not_ours)
             self._prepare(go, report)
@@ -251,6 +270,22 @@ class _Work:
         if _hung_up(go):
             os._exit(1)
         signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
+
+
+def tell(value: Any) -> None:
+    """In a child: tell the parent a value (it is pickled), which ``Child.hear`` returns there; the child goes on.
+
+    RuntimeError in a process that is no child of :func:`launch`.
+    """
+    if _report < 0:
+        raise RuntimeError("tell() belongs into the function of a child: nobody listens here")
+    write_frame(_report, TOLD, value)
+
+
+def tell_and_stay(function: Callable[..., Any], *args: Any) -> None:
+    """In a child: tell what function(*args) returns, and stay alive, to be looked at, until the parent ends it."""
+    tell(function(*args))
+    signal.pause()
 
 
 def _wait_for_go(go: int) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 _PIPE_SIZE, _LARGE_PIPE = 1 << 16, 1 << 20  # bytes; the second is fs.pipe-max-size as the kernel sets it, pipe(7)
-FORKED, STARTED, RESULT, ERROR = b"F", b"S", b"R", b"E"
+FORKED, STARTED, TOLD, RESULT, ERROR = b"F", b"S", b"T", b"R", b"E"
 _NOTE = "In the child process:"
 _HEADER = struct.Struct("=cQ")  # kind of frame, bytes of the pickle behind it
 

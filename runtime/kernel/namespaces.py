@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from runtime.kernel.children import Child, ChildDiedError, launch
+from runtime.kernel.children import Child, ChildDiedError, launch, tell, tell_and_stay
 from runtime.kernel.idmaps import IdMap, become_mapped, become_root, write_maps, write_time_offsets
 from runtime.kernel.nsfs import kind_of, opened, owner_uid, owning_user_namespace, parent, unique_id
 from runtime.kernel.syscalls import Clone, Mount, SyscallError, mount, setns, unshare
@@ -38,6 +38,8 @@ __all__ = [
     "run_inside",
     "start_in_new",
     "start_inside",
+    "tell",
+    "tell_and_stay",
     "unique_id",
     "visit",
     "write_maps",

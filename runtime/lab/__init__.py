@@ -9,11 +9,12 @@ from runtime.lab.lesson import Lab, Step
 from runtime.lab.machine import Facts
 from runtime.lab.prediction import Choice, Number, Order, Text
 from runtime.lab.requirements import needs
-from runtime.lab.terminal import WindowClosed, WindowError, WindowTimeout
+from runtime.lab.terminal import CommandError, WindowClosed, WindowError, WindowTimeout
 from runtime.lab.window import Output, Window
 
 __all__ = [
     "Choice",
+    "CommandError",
     "Facts",
     "Lab",
     "Number",

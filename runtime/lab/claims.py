@@ -1,4 +1,7 @@
-"""The catalogue of claims (labs/claims.yaml): what the notes say, and what is true on which kernel."""
+"""The catalogue of claims: what the notes say, and what is true on which kernel.
+
+The claims of labs/test_NN_topic.py stand in labs/test_NN_topic.yaml.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,8 +12,7 @@ from typing import Any
 import yaml
 
 from record import verdicts
-
-CATALOGUE = Path(__file__).parents[2] / "labs" / "claims.yaml"
+from runtime.checkout import LABS, lab_name
 
 
 class ClaimError(Exception):
@@ -31,6 +33,7 @@ class Claim:
     visible_in: tuple[str, ...] = ()
     kind: str = "claim"
     when: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
+    mutation: Mapping[str, str] = field(default_factory=dict, repr=False)  # how what its step teaches is taken away
 
     def on(self, kernel: str, cgroup: str) -> "Claim":
         """The claim as it stands on a machine: the first entry of ``when`` that fits changes verdict and truth."""
@@ -74,19 +77,15 @@ class Catalogue:
             raise ClaimError(f"claims: the ids {', '.join(twice)} stand more than once")
 
     @classmethod
-    def load(cls, path: Path = CATALOGUE) -> "Catalogue":
-        """Read the catalogue; ClaimError says which entry is not in order."""
-        try:
-            entries = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except (OSError, yaml.YAMLError) as error:
-            raise ClaimError(f"{path}: cannot be read: {error}") from error
-        return cls([_claim(entry, path) for entry in entries or []])
+    def load(cls, labs: Path = LABS) -> "Catalogue":
+        """Read the claims beside the labs of a folder; ClaimError says which entry is not in order."""
+        return cls([claim for path in sorted(labs.glob("test_*.yaml")) for claim in _read(path)])
 
     def __getitem__(self, name: str) -> Claim:
         try:
             return self._claims[name]
         except KeyError:
-            raise ClaimError(f"there is no claim {name!r}; labs/claims.yaml has the ids") from None
+            raise ClaimError(f"there is no claim {name!r}; the file beside each lab has the ids") from None
 
     def __iter__(self) -> Iterator[Claim]:
         return iter(self._claims.values())
@@ -96,10 +95,21 @@ class Catalogue:
         return [claim for claim in self if claim.lab == lab]
 
 
+def _read(path: Path) -> list[Claim]:
+    try:
+        entries = yaml.load(path.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ClaimError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(entries or [], list):
+        raise ClaimError(f"{path}: write a list of claims, each with an id")
+    return [_claim(entry, path) for entry in entries or []]
+
+
 def _claim(entry: Any, path: Path) -> Claim:
     try:
         claim = Claim(
             **{
+                "lab": lab_name(path),
                 **entry,
                 "visible_in": tuple(entry.get("visible_in", ())),
                 "when": tuple(entry.get("when", ())),

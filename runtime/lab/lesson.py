@@ -6,7 +6,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from runtime.lab.machine import NOBODY, Facts
 from runtime.lab.outline import ExerciseOutline, LabOutline
 from runtime.lab.prediction import Prediction, PredictionError, Question
 from runtime.lab.requirements import Unsupported
+from runtime.lab.texts import clean
 
 SHOWN_VALUES = 2000  # characters of a check's values that are recorded
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")  # pytest colours an explanation where its output is coloured
@@ -73,10 +74,13 @@ class Lab:
         claims: Sequence[str] = (),
         shows: Sequence[str] = (),
         ask: Question | None = None,
+        found: str = "",
         points: float = 1,
     ) -> "Step":
         """A step of the lesson, as a ``with`` statement.
 
+        ``title``, ``text`` and ``hint`` are shown before it runs and do not tell how it ends; ``found`` is the sentence
+        to remember, ``why`` the longer explanation: both are for afterwards.  Texts may be indented blocks.
         ``watch``: the windows, pids and children whose state is observed before and after; ``files``: paths to observe
         besides the usual ones, written with PID for the process; ``claims``: the claims that this step owns and earns
         by its asserts; ``shows``: claims that are visible here too; ``ask``: a question that ``step.answer`` answers;
@@ -86,7 +90,9 @@ class Lab:
             self._catalogue[name]
         step = Step(self, len(self._steps) + 1, title, watch, files, claims, ask)
         self._steps.append(step)
-        step.about = {"text": text, "why": why, "hint": hint, "shows": list(shows), "points": points}
+        texts = {"text": clean(text), "why": clean(why), "hint": clean(hint)}
+        step.about = {**texts, "shows": list(shows), "points": points}
+        step.found = clean(found)
         return step
 
     @property
@@ -202,13 +208,20 @@ class Step:
         self.began = 0.0
         self.ask = ask
         self.prediction = Prediction()  # whoever asks a student sets it before the step runs
+        self.found = ""
         self._lab, self._watch, self._files = lab, tuple(watch), tuple(files)
         self._answered = False
+        self._kept = ExitStack()
 
-    def answer(self, value: Any) -> None:
-        """Tell what was observed; a prediction is judged against it."""
+    def answer(self, observed: Any, saw: object = None) -> None:
+        """Tell what was observed; a prediction is judged against it.
+
+        For a choice: a condition for each of its texts, of which exactly one must hold.  What no text foresaw fails the
+        step, and the error shows what it ``saw``.  For other questions: the observed value.
+        """
         if self.ask is None:
             raise PredictionError(f"step {self.title!r} answers, but asks nothing (ask=...)")
+        value = self.ask.the_one(observed, saw) if isinstance(observed, Mapping) else observed
         observed, given = self.ask.check(value), self.prediction.given
         self._answered = True
         correct = None if given is None else self.ask.judge(given, observed)
@@ -233,6 +246,10 @@ class Step:
     def watch(self, *watched: Watched) -> None:
         """Watch more from here on: a child that this step started, say."""
         self._watch += watched
+
+    def keep(self, manager: AbstractContextManager[T]) -> T:
+        """Enter a context manager (a child, say) that ends with the step, after it was observed for the last time."""
+        return self._kept.enter_context(manager)
 
     def __enter__(self) -> "Step":
         self.line = _caller_in(self._lab.lab_file)
@@ -264,9 +281,10 @@ class Step:
             self._conclude(error, trace)
         finally:
             self._lab._end()
+            self._kept.close()
 
     def _conclude(self, error: BaseException | None, trace: TracebackType | None) -> None:
-        outcome, fields = "passed", {}
+        outcome, fields = "passed", {"found": self.found}
         verdicts: dict[str, Any] = {}
         if isinstance(error, Unsupported):
             outcome, fields = "unsupported", {"error": error.reason}

@@ -1,14 +1,13 @@
 """What a lab file holds, read without running it: exercises and their steps, with what these claim, ask and type."""
 
 import ast
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from runtime.checkout import lab_name
+from runtime.checkout import lab_name, lab_number
 from runtime.lab import prediction
 
 TYPING = ("run", "enter", "enter_plain", "send")  # the methods of a window that type their first argument
@@ -85,8 +84,7 @@ class LabOutline:
     @property
     def order(self) -> int:
         """The place in the course: 1 of test_01_uts.py."""
-        found = re.match(r"test_(\d+)_", self.path.name)
-        return int(found[1]) if found else 99
+        return lab_number(self.path)
 
     def exercise(self, name: str) -> ExerciseOutline:
         """The exercise of a test function; KeyError if there is none."""

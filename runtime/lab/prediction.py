@@ -15,6 +15,10 @@ class PredictionError(Exception):
     """A question and an answer do not fit together; the message says which answers do."""
 
 
+class UnforeseenError(AssertionError):
+    """What happened is none of the answers that a question foresaw: the step has failed."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a student said before a step: ``given`` is None if nothing; ``skipped`` if the question was passed over."""
@@ -47,6 +51,10 @@ class Question:
     def check(self, value: Any) -> Any:
         """The observed or given value in its recorded form; PredictionError if it cannot be an answer."""
         return value
+
+    def the_one(self, conditions: Mapping[Any, bool], saw: object = None) -> Any:
+        """The answer whose condition holds; PredictionError unless there is one for each text of a choice."""
+        raise PredictionError(f"{self.question!r}: a {self.kind} is answered by the observed value, not by conditions")
 
     def parse(self, answer: str | Sequence[str]) -> Any:
         """The value of an answer as a person writes it (an order may be a list); PredictionError if it is none."""
@@ -91,6 +99,20 @@ class Choice(_WithChoices):
     """One of several texts: ``Choice("Which name is printed?", "vm", "container")``."""
 
     kind = "choice"
+
+    def the_one(self, conditions: Mapping[Any, bool], saw: object = None) -> str:
+        """The text whose condition holds; UnforeseenError, an assertion, where none holds or more than one."""
+        if set(conditions) != set(self.choices):
+            raise PredictionError(
+                f"{self.question!r}: give a condition for each of {', '.join(self.choices)}, "
+                f"not for {', '.join(map(str, conditions))}"
+            )
+        true = [text for text, holds in conditions.items() if holds]
+        if len(true) != 1:
+            what = "none of the answers is" if not true else f"{' and '.join(map(repr, true))} are both"
+            seen = "" if saw is None else f"; seen: {saw!r}"
+            raise UnforeseenError(f"{self.question!r}: {what} what happened{seen}")
+        return str(true[0])
 
     def check(self, value: Any) -> str:
         if value not in self.choices:

@@ -79,7 +79,7 @@ class LabBars:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Generator[None, Status, Status]:
         """Pytest's own status without its letter: the bars say it."""
         category, _, word = yield
-        if report.failed:
+        if report.failed and self._running:  # nothing runs yet when a file cannot be imported
             task = self._tasks[self._running]
             title = self._bars.tasks[task].description.removeprefix(FAILED)
             self._bars.update(task, description=FAILED + title)

@@ -32,6 +32,10 @@ class WindowClosed(WindowError):  # noqa: N818
     """The first shell of the window has ended, so nothing can be typed any more."""
 
 
+class CommandError(WindowError):
+    """A command ended with another exit status than the lab expects."""
+
+
 def clean(raw: bytes) -> str:
     """The text in ``raw`` without escape sequences and carriage returns; bytes that are not UTF-8 come as ``\\xNN``."""
     text = raw.decode("utf-8", "backslashreplace")

@@ -7,13 +7,23 @@ window shows, and an observation looks at the processes that own its terminal.
 
 import re
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from runtime.kernel import namespaces, processes
 from runtime.lab import marks
-from runtime.lab.terminal import RECORDED_BYTES, Emit, Terminal, WindowClosed, WindowError, WindowTimeout, clean
+from runtime.lab.terminal import (
+    RECORDED_BYTES,
+    CommandError,
+    Emit,
+    Terminal,
+    WindowClosed,
+    WindowError,
+    WindowTimeout,
+    clean,
+)
 
 TIMEOUT = 20.0  # seconds for a command, unless the lab says otherwise
 PROMPT_TIMEOUT = 0.2  # seconds for the text of a prompt after its mark; a shell may have an empty one
@@ -97,11 +107,12 @@ class Window:
 
     # What a student does
 
-    def run(self, text: str, timeout: float = TIMEOUT) -> Output:
+    def run(self, text: str, timeout: float = TIMEOUT, *, status: int | Collection[int] | None = 0) -> Output:
         """Type ``text``, wait until the shell asks for more, and return what was printed.
 
-        Several lines are typed one after the other, each when the shell waits for it.  Raises WindowTimeout after
-        ``timeout`` seconds (the command is killed by SIGKILL first) and WindowClosed if the first shell has ended.
+        Several lines are typed one after the other, each when the shell waits for it.  ``status``: how the last one is
+        expected to end, one exit status or several; None: any.  Raises CommandError if it ends otherwise, WindowTimeout
+        after ``timeout`` seconds (the command is killed by SIGKILL first), WindowClosed if the first shell has ended.
         """
         began = time.monotonic()
         deadline = began + timeout
@@ -119,6 +130,12 @@ class Window:
         assert isinstance(mark, marks.Prompt)
         output = Output(bytes(raw), mark.status)
         self._record_command(text, output, began)
+        expected = {status} if isinstance(status, int) else status
+        if expected is not None and output.status not in expected:
+            wanted = " or ".join(map(str, sorted(expected)))
+            raise CommandError(
+                f"{self.name}: `{text}` ended with {output.status}, not {wanted}; it printed: {output or 'nothing'}"
+            )
         return output
 
     def enter(self, text: str, timeout: float = TIMEOUT) -> Output:
@@ -127,7 +144,7 @@ class Window:
         A failed unshare gives the old prompt back, and everything that is typed after it would reach the wrong shell.
         """
         before = self.pid, self._start_time()
-        output = self.run(text, timeout)
+        output = self.run(text, timeout, status=None)
         if (self.pid, self._start_time()) == before and "exec" not in text.split():
             raise WindowError(f"{self.name}: `{text}` started no shell; it printed: {output or 'nothing'}")
         return output
@@ -149,7 +166,7 @@ class Window:
     def exit(self, timeout: float = TIMEOUT) -> None:
         """Leave the present shell (``exit``).  Leaving the first one closes the window."""
         if self._marker:
-            self.run("exit", timeout)
+            self.run("exit", timeout, status=None)
             return
         deadline = time.monotonic() + timeout
         self._settle(deadline)

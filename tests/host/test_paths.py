@@ -88,7 +88,7 @@ def test_inputs_and_directories(tmp_path):
 
 def test_sources_are_what_runs_labs():
     found = {path.relative_to(ROOT).as_posix() for path in sources.files(ROOT, ROOT / "elsewhere")}
-    assert {"conftest.py", "lab_hooks.py", "pyproject.toml", "labs/claims.yaml", "labs/programs/uts.c"} <= found
+    assert {"conftest.py", "lab_hooks.py", "pyproject.toml", "labs/test_01_uts.yaml", "labs/programs/uts.c"} <= found
     absent = ("tests", ".", "reports/site", "reports/sample")
     assert not [name for name in found if "__pycache__" in name or name.startswith(absent)]
 

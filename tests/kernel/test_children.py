@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.kernel.children import launch
+from runtime.kernel.children import NO_FLAGS, launch, tell, tell_and_stay
 from runtime.kernel.namespaces import ChildDiedError, run_in_new, start_in_new
-from runtime.kernel.syscalls import SyscallError, pidfd_open, sethostname, setns
+from runtime.kernel.syscalls import Clone, SyscallError, pidfd_open, sethostname, setns
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -211,7 +211,7 @@ with start_in_new({flags}, signal.pause) as child:
 """
 DYING_PARENT = """
 import os, signal
-from runtime.kernel.children import launch
+from runtime.kernel.children import NO_FLAGS, launch, tell, tell_and_stay
 from runtime.kernel.syscalls import Clone
 def die(pid):
     print(pid, flush=True)
@@ -223,7 +223,7 @@ launch(signal.pause, (), name="orphan", flags=Clone({flags}), outside=die)
 # Here the child itself ends the parent, after its last word from it and before PR_SET_PDEATHSIG: no signal will come.
 KILLED_PARENT = """
 import os, select, signal
-from runtime.kernel.children import launch
+from runtime.kernel.children import NO_FLAGS, launch, tell, tell_and_stay
 parent = os.pidfd_open(os.getpid())
 def kill_parent():
     print(os.getpid(), flush=True)
@@ -284,3 +284,48 @@ def test_children_from_many_threads_at_once() -> None:
     for thread in threads:
         thread.join(timeout=30)
     assert sorted(names) == sorted(f"host{number}" for number in range(4) for _ in range(5))
+
+
+def count(values: int) -> str:
+    for value in range(values):
+        tell(value)
+    return "done"
+
+
+def test_what_a_child_tells_is_heard_in_order_and_then_its_result() -> None:
+    with start_in_new(NO_FLAGS, count, 3) as child:
+        assert [child.hear(), child.hear()] == [0, 1]
+        assert child.wait() == "done"  # what nobody heard is passed over
+
+
+def test_hearing_a_child_that_has_ended_raises_its_error() -> None:
+    def fail() -> None:
+        tell("before")
+        raise KeyError("gone")
+
+    with start_in_new(NO_FLAGS, fail) as child:
+        assert child.hear() == "before"
+        for _ in range(2):
+            with pytest.raises(KeyError, match="gone"):
+                child.hear()
+    with start_in_new(NO_FLAGS, os._exit, 3) as child, pytest.raises(ChildDiedError, match="exited with 3"):
+        child.hear()
+
+
+def test_a_child_that_tells_and_stays_can_be_looked_at() -> None:
+    with start_in_new(Clone.NEWUTS, tell_and_stay, os.getpid) as child:
+        assert child.hear() == child.pid
+        assert Path(f"/proc/{child.pid}").exists()
+
+
+def test_a_child_of_a_child_tells_its_own_parent() -> None:
+    def outer() -> list[str]:
+        with start_in_new(NO_FLAGS, tell, "inner") as inner:
+            return [inner.hear(), "outer"]
+
+    assert run_in_new(NO_FLAGS, outer) == ["inner", "outer"]
+
+
+def test_nobody_listens_outside_a_child() -> None:
+    with pytest.raises(RuntimeError, match="nobody listens"):
+        tell(1)

@@ -54,7 +54,7 @@ def test_nothing_matches(checkout):
 
 def test_titles_with_brackets_and_expected_failures_on_a_terminal(checkout):
     source = checkout.lab.read_text().replace('lab.step("Gate"', 'lab.step("Read [/proc] of it"')
-    source = source.replace("def test_gate", "@pytest.mark.xfail\ndef test_gate")
+    source = source.replace("def test_gate", "import pytest\n\n\n@pytest.mark.xfail\ndef test_gate")
     checkout.lab.write_text(source)
     command = checkout.command("labs/", "-k", "gate")
     environment = terminal_environment() | {"TINY_CODE": "assert False"}
@@ -63,6 +63,17 @@ def test_titles_with_brackets_and_expected_failures_on_a_terminal(checkout):
     child.close()
     assert child.exitstatus == 0, child.before
     assert b"1 xfailed" in child.before
+
+
+def test_a_lab_that_cannot_be_imported_on_a_terminal(checkout):
+    checkout.lab.write_text(checkout.lab.read_text() + "\nimport no_such_module\n")
+    command = checkout.command("labs/")
+    child = pexpect.spawn(command[0], command[1:], cwd=str(checkout.path), env=terminal_environment(), timeout=60)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 2, child.before
+    assert b"No module named 'no_such_module'" in child.before
+    assert b"KeyError" not in child.before
 
 
 def test_collect_only_writes_nothing(checkout):
@@ -208,15 +219,15 @@ def test_an_unknown_claim(checkout):
     checkout.lab.write_text(checkout.lab.read_text().replace('"tiny-01"', '"tiny-99"'))
     result = checkout.pytest("labs/")
     assert result.returncode == 4
-    assert "there is no claim 'tiny-99'; labs/claims.yaml has the ids" in result.stderr
+    assert "there is no claim 'tiny-99'; the file beside each lab" in result.stderr
     assert not (checkout.site / "record.jsonl").exists()
 
 
 def test_a_broken_catalogue(checkout):
-    (checkout.path / "labs" / "claims.yaml").write_text("- {id: x, verdict: maybe}\n")
+    (checkout.path / "labs" / "test_01_tiny.yaml").write_text("- {id: x, verdict: maybe}\n")
     result = checkout.pytest("labs/")
     assert result.returncode == 4
-    assert "claims.yaml: x:" in result.stderr
+    assert "test_01_tiny.yaml: x:" in result.stderr
 
 
 class Gate:
@@ -317,3 +328,15 @@ def terminal_environment() -> dict[str, str]:
     for variable in ("NO_COLOR", "FORCE_COLOR", "PY_COLORS"):
         environment.pop(variable, None)
     return environment
+
+
+def test_a_command_that_ends_otherwise_than_expected_fails_its_step(checkout):
+    result = checkout.pytest("labs/", "-k", "gate", env={**clean_environment(), "TINY_CODE": "first.run('ls /none')"})
+    assert result.returncode == 1
+    assert "first: `ls /none` ended with 2, not 0; it printed: ls: cannot access '/none'" in result.stdout
+
+
+def test_a_command_may_end_as_the_lab_says(checkout):
+    code = "first.run('ls /none', status=2); first.run('false', status=(0, 1)); first.run('exit_7 2>&1', status=None)"
+    result = checkout.pytest("labs/", "-k", "gate", env={**clean_environment(), "TINY_CODE": code})
+    assert result.returncode == 0, result.stdout

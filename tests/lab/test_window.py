@@ -15,15 +15,15 @@ privileged = pytest.mark.privileged
 
 
 def test_output_and_status(window):
-    output = window.run("echo one; echo two; (exit 7)")
+    output = window.run("echo one; echo two; (exit 7)", status=7)
     assert output == "one\ntwo"
     assert output.status == 7
 
 
 @pytest.mark.parametrize("line", ["", "   ", "# a comment"])
 def test_a_line_that_runs_nothing(window, line):
-    window.run("(exit 3)")
-    assert window.run(line) == ""
+    window.run("(exit 3)", status=3)
+    assert window.run(line, status=3) == ""
     assert window.run("echo after") == "after"
 
 
@@ -65,7 +65,7 @@ def test_output_that_looks_like_a_prompt(window):  # pf-02
 
 def test_a_program_that_prints_the_marks_itself(window):
     forged = r"\033]133;C\007 one \033]133;D;0;1\007 two \033]133;D;0;1;0123456789abcdef\007 three"
-    output = window.run(f"printf '{forged}\\n'; (exit 5)")
+    output = window.run(f"printf '{forged}\\n'; (exit 5)", status=5)
     assert output.split() == ["one", "two", "three"]
     assert output.status == 5
 
@@ -85,7 +85,7 @@ def test_an_unfinished_command_is_an_error_and_the_window_lives_on(window):
 
 
 def test_a_syntax_error(window):
-    output = window.run("echo )")
+    output = window.run("echo )", status=2)
     assert "syntax error" in output
     assert output.status != 0
 
@@ -125,7 +125,7 @@ def test_an_endless_command_is_killed_and_its_screen_told(window):
 def test_a_command_that_ignores_ctrl_c_is_killed(window):
     with pytest.raises(WindowTimeout):
         window.run("bash -c 'trap \"\" INT TERM HUP; echo up; sleep 1000; sleep 1000'", timeout=0.5)
-    assert window.run("pgrep --runstates R,S --session 0 sleep") == ""
+    assert window.run("pgrep --runstates R,S --session 0 sleep", status=1) == ""
 
 
 @privileged
@@ -201,8 +201,8 @@ def test_the_first_shell_is_killed(open_window):
 
 def test_a_shell_without_marks(window):
     window.enter_plain("env -i PS1='plain> ' bash --norc --noprofile -i")
-    assert window.run("echo one; false") == "one"
-    assert window.run("false").status == 1
+    assert window.run("echo one; false", status=1) == "one"
+    assert window.run("false", status=1).status == 1
     window.exit()
     assert window.run("echo $TERM") == "xterm-256color"
 

@@ -3,11 +3,7 @@
 Wide characters, colours, long output and questions of every kind.
 """
 
-import pytest
-
 from runtime.lab import Choice, Lab, Number, Order, Text
-
-pytestmark = [pytest.mark.order(1)]
 
 
 def test_output(lab: Lab) -> None:

@@ -92,3 +92,28 @@ def test_the_way_through_all_labs():
     assert (stop.number, stop.step, stop.exercise_title) == (3, 3, "A new UTS namespace, and a witness outside.")
     headings = [entry.text for entry in way.entries(stop, set()) if entry.index is None]
     assert len(headings) == len(LABS) + len(exercises)
+
+
+NAMES = Choice("Which name is printed?", "old", "new")
+
+
+def test_exactly_one_condition_of_a_choice_holds():
+    assert NAMES.the_one({"old": False, "new": True}) == "new"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        ({"old": False, "new": False}, "none of the answers is what happened; seen: 'third'"),
+        ({"old": True, "new": True}, "'old' and 'new' are both what happened"),
+    ],
+)
+def test_what_a_question_did_not_foresee_fails_the_step(conditions, words):
+    with pytest.raises(AssertionError, match=words):
+        NAMES.the_one(conditions, saw="third")
+
+
+@pytest.mark.parametrize("conditions", [{"old": True}, {"old": True, "new": False, "none": False}])
+def test_a_choice_wants_a_condition_for_each_text(conditions):
+    with pytest.raises(PredictionError, match="give a condition for each of old, new"):
+        NAMES.the_one(conditions)

@@ -13,6 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from record.verdicts import EXPECTED
 from runtime.lab.claims import Catalogue
 from runtime.lab.outline import read_outline
 
@@ -64,7 +65,7 @@ def check_together(records: list[list[dict[str, Any]]]) -> None:
         event["claim"]: event["verdict"]
         for events in records
         for event in events
-        if event["event"] == "claim" and event["verdict"] in ("holds", "changed", "wrong")
+        if event["event"] == "claim" and event["verdict"] in EXPECTED
     }
     aufs = {
         claim
