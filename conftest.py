@@ -103,11 +103,13 @@ def run_in_sandbox(config: pytest.Config, chosen: target.Target) -> int:
         raise pytest.UsageError(str(error)) from None
 
 
-def import_inner(name: str) -> Any:
-    """Import what needs a prepared Linux machine."""
+def import_inner(name: str, quiet: bool = False) -> Any:
+    """Import what needs a prepared Linux machine; a ``quiet`` pytest only tells something, and never goes to the VM."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        if quiet:
+            raise pytest.UsageError(f"labs cannot be read on this machine: {error}; run ./provision.sh first") from None
         how = "run ./provision.sh, or pytest labs/ --target vm"
         raise pytest.UsageError(f"labs cannot run on this machine: {error}; {how}") from None
 
@@ -123,4 +125,5 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*names): what the machine must have (runtime.lab.needs)")
     if not (config.option.help or config.option.version):
-        config.pluginmanager.register(import_inner("lab_hooks"), "lab_hooks")
+        inner = import_inner("lab_hooks", quiet=target.is_quiet(config))
+        config.pluginmanager.register(inner, "lab_hooks")

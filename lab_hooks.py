@@ -132,7 +132,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if course is None:
         return
     course.end(int(exitstatus))
-    records = record.files(course.directory)
+    records = record.files(course.directory) if course.begun else []
     if records and not hasattr(session.config, "workerinput"):
         try:
             session.config.stash[REPORT] = render(records, course.directory, single_file(session.config))
@@ -153,7 +153,7 @@ def single_file(config: pytest.Config) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if COURSE in config.stash:
-        course = config.stash[COURSE]
+    course = config.stash.get(COURSE, None)
+    if course and course.begun:
         report = target.shown_report(config.stash[REPORT], os.environ) if REPORT in config.stash else None
         summarize(terminalreporter, record.files(course.directory), report, course.student)

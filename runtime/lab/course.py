@@ -36,6 +36,7 @@ class Course:
         self.attempt_why = ""  # why an exercise that begins again does so: back, again, jump, resume
         self.paused = 0.0  # seconds of the present exercise in which a person looked at it
         self.resumes = False  # the run goes on with the record that is there
+        self.begun = False  # the record that is there is that of this run
         self._attempts: Counter[str] = Counter()  # of each exercise, by its nodeid
         self._abandoned = False
         self._lab: Lab | None = None
@@ -46,6 +47,7 @@ class Course:
 
     def clear(self) -> None:
         """Remove the records of the run before this one, unless this one goes on with them."""
+        self.begun = True
         if not self.resumes:
             for path in record.files(self.directory):
                 path.unlink()

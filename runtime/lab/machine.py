@@ -16,6 +16,7 @@ from typing import Any
 from runtime.checkout import SANDBOX_VARIABLE
 from runtime.kernel import errors, namespaces, proc, syscalls
 from runtime.kernel.syscalls import Clone
+from runtime.lab import terminal
 from runtime.lab.claims import version
 from runtime.vm import marker
 
@@ -34,6 +35,8 @@ TOOLS = {  # how each tool tells its version
     "unshare": "--version",
     "docker": "--version",
 }
+_PERHAPS = "run ./provision.sh; where it says that this system has no such package, use the VM (vagrant up)"
+_OTHERWISE = {"docker": "use the VM (vagrant up), which has an engine", "unionfs": _PERHAPS, "mergerfs": _PERHAPS}
 _VERSION = re.compile(r"\d+(?:\.\d+)+[\w.-]*")
 
 
@@ -95,8 +98,32 @@ def facts() -> Facts:
         vm_name=marker.read().get("name", ""),
         box=marker.read().get("box", ""),
         tools=_tools(),
-        can={name: probe() for name, probe in PROBES.items()},
+        can=_probe(),
     )
+
+
+def abilities() -> dict[str, Ability]:
+    """What this machine can show, tried as labs try it: without root they run in a user namespace (the sandbox)."""
+    if os.geteuid() == 0:
+        return facts().can
+    try:
+        return namespaces.run_in_new(Clone.NEWUSER, _probe)
+    except OSError:  # not even a user namespace is to be had: each probe tells why
+        return facts().can
+
+
+def _probe() -> dict[str, Ability]:
+    return {name: probe() for name, probe in PROBES.items()}
+
+
+def find_program(name: str) -> str | None:
+    """Where the windows of a lab find a program, or None; ``su - student`` has no sbin in its PATH, a window has."""
+    return shutil.which(name, path=terminal.PATH)
+
+
+def how_to_install(program: str) -> str:
+    """What brings a program of the labs to this machine."""
+    return _OTHERWISE.get(program, "run ./provision.sh")
 
 
 def is_rootless() -> bool:
@@ -133,7 +160,7 @@ def _tools() -> dict[str, str]:
             [path, option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         for tool, option in TOOLS.items()
-        if (path := shutil.which(tool))
+        if (path := find_program(tool))
     }
     answers = {tool: process.communicate()[0] for tool, process in started.items()}
     return {tool: found[0] if (found := _VERSION.search(text)) else "yes" for tool, text in answers.items()}
@@ -152,8 +179,14 @@ def _nothing() -> None:
 
 
 def _namespace(kind: namespaces.Kind) -> Ability:
-    needed = "run as root, or allow user namespaces (python -m runtime doctor)"
-    return _try(lambda: namespaces.run_in_new(kind.flag, _nothing), needed)
+    action = _use_capability if kind.flag == Clone.NEWUSER else _nothing
+    how = "; or ".join([*errors.user_namespace_switches(), "run as root", "use the VM (vagrant up)"])
+    return _try(lambda: namespaces.run_in_new(kind.flag, action), how)
+
+
+def _use_capability() -> None:
+    """Do what root may: AppArmor of Ubuntu 24.04 lets everybody make a user namespace, and allows nothing in it."""
+    syscalls.unshare(Clone.NEWUTS)
 
 
 def ordinary_user_namespace() -> Ability:
@@ -167,6 +200,7 @@ def _unshare_as_nobody() -> None:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     syscalls.unshare(Clone.NEWUSER)
+    _use_capability()
 
 
 def why_no_user_namespaces() -> str:
@@ -176,7 +210,7 @@ def why_no_user_namespaces() -> str:
 
 
 def _overlay() -> Ability:
-    how = "modprobe overlay as root (CONFIG_OVERLAY_FS)"
+    how = "modprobe overlay as root (CONFIG_OVERLAY_FS); without root it also needs Linux 5.11 and user namespaces"
     return _try(lambda: namespaces.run_in_new(Clone.NEWNS, _mount_overlay), how)
 
 
@@ -227,8 +261,8 @@ def _cgroup_v2() -> Ability:
 
 
 def _engine() -> Ability:
-    if not shutil.which("docker"):
-        return Ability(False, "docker is not installed", "use the VM (vagrant up), which has an engine")
+    if not find_program("docker"):
+        return Ability(False, "docker is not installed", how_to_install("docker"))
     if not Path("/var/run/docker.sock").is_socket():
         return Ability(False, "no Docker engine answers", "start dockerd (systemctl start docker) in a VM")
     return Ability(True)

@@ -1,7 +1,6 @@
 """What a lab or an exercise needs of the machine, and how it ends where the machine has it not."""
 
 import os
-import shutil
 
 import pytest
 from _pytest.outcomes import Skipped
@@ -36,9 +35,9 @@ def missing(name: str) -> machine.Ability | None:
     if name in machine.PROBES:
         ability = machine.facts().can[name]
         return None if ability.ok else ability
-    if shutil.which(name):
+    if machine.find_program(name):
         return None
-    return machine.Ability(False, f"the program {name} is not installed", "run ./provision.sh")
+    return machine.Ability(False, f"the program {name} is not installed", machine.how_to_install(name))
 
 
 def must_run() -> bool:

@@ -13,6 +13,9 @@ import pexpect
 from runtime.lab import marks
 
 COLUMNS, ROWS = 100, 30
+PATH = (
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of windows, whatever it was for who started them
+)
 RECORDED_BYTES = 256 * 1024  # of one command's output; the rest is counted, not recorded
 SCREEN_BYTES = 4096
 _ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)|[P^_X][^\x1b]*\x1b\\|\[[0-?]*[ -/]*[@-~]|[ -/]*[0-~])")
@@ -172,7 +175,7 @@ class Terminal:
 def _environment(home: Path) -> dict[str, str]:
     """A student's fresh login, not the environment of whoever started pytest."""
     return {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": PATH,
         "HOME": str(home),
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",

@@ -205,7 +205,8 @@ class Window:
         terminal = self._terminal
         number, self._marker = self._marker, self._marker + 1
         self._type(line)
-        terminal.write(f'echo __E""ND_{number}_$?__\n')
+        end = f'echo __E""ND_{number}_$?__'
+        terminal.write(end + "\n")
         marker = re.compile(rb"__END_%d_(\d+)__\r?\n" % number)
         while not (found := marker.search(bytes(terminal.output))):
             self._read_or_give_up(deadline, line)
@@ -213,9 +214,8 @@ class Window:
             self._end_plain()  # the plain shell has ended: the marker was read by the bash below it
             while self._prompts() < 2:
                 self._read_or_give_up(deadline, line)
-        lines = bytes(terminal.output[: found.start()]).splitlines(keepends=True)
-        echoed = (line.encode(), b'echo __E""ND_')
-        terminal.output[:] = b"".join(kept for kept in lines if not any(echo and echo in kept for echo in echoed))
+        output = bytes(terminal.output[: found.start()])
+        terminal.output[:] = _without_echo(_without_echo(output, line), end)
         terminal.marks.clear()
         return marks.Prompt(int(found[1]), 0)
 
@@ -310,6 +310,12 @@ class Window:
 
     def _start_time(self) -> list[str]:
         return processes.stat(self.pid)[19:20]
+
+
+def _without_echo(output: bytes, typed: str) -> bytes:
+    """``output`` without the lines that show what was ``typed``; a shell's editor breaks them at the edge."""
+    echo = rb"(?:\r+\n)?".join(re.escape(bytes([byte])) for byte in typed.encode())
+    return re.sub(rb"[^\n]*" + echo + rb"[^\n]*(?:\n|\Z)", b"", output) if typed else output
 
 
 def _code(line: str) -> str:

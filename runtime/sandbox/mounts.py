@@ -125,4 +125,13 @@ def _private_files() -> None:
         if source.is_file() and os.access(source, os.R_OK):
             shutil.copyfile(source, copy)
             shutil.copymode(source, copy)
+            if name in ("passwd", "group"):
+                copy.write_bytes(_with_dev(copy.read_bytes(), name))
             syscalls.mount(str(copy), str(source), None, Mount.BIND)
+
+
+def _with_dev(content: bytes, name: str) -> bytes:
+    """A passwd(5) or group(5) in which 1000 is dev, as in the lessons, whoever has that number on the machine."""
+    lines = content.splitlines(keepends=True)
+    others = [line for line in lines if line.split(b":")[2:3] != [b"1000"] and not line.startswith(b"dev:")]
+    return b"".join([*others, b"dev:x:1000:1000::/:/bin/bash\n" if name == "passwd" else b"dev:x:1000:\n"])

@@ -84,7 +84,8 @@ def _run(plan: Plan, run_id: str, mask: set[int | signal.Signals]) -> int:
         os.write(go_write, b"g")
         trouble = _read_all(trouble_read)
         if trouble:
-            raise SandboxError(f"the sandbox cannot be made: {trouble}; use --target here in a VM, or run as root")
+            advice = why_no_user_namespaces() if rootless else "use --target here in a VM"
+            raise SandboxError(f"the sandbox cannot be made: {trouble}; {advice}")
         return _exit_code(_wait_for(init, init))
     finally:
         os.close(held)  # the keeper kills what is left, removes the cgroups, and ends

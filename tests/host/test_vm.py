@@ -395,3 +395,6 @@ def test_another_machine_by_name_and_another_place_for_the_files_of_vagrant(runn
 def test_help_and_labs_on_a_bare_host(host):
     assert "vm:NAME" in host.pytest("--help").stdout
     one_sentence(host.pytest("labs/", "--target", "sandbox"), "labs cannot run on this machine", "--target vm")
+    listed = host.pytest("labs/", "--collect-only")
+    one_sentence(listed, "labs cannot be read on this machine", "run ./provision.sh first")
+    assert "--target" not in listed.stderr

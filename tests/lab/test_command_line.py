@@ -48,8 +48,19 @@ def test_nothing_matches(checkout):
     assert checkout.pytest("labs/", "-k", "no_such_exercise").returncode == 5
     assert not (checkout.site / "record.jsonl").exists()
     assert checkout.pytest("labs/", "-k", "gate").returncode == 0
-    assert checkout.pytest("labs/", "-k", "no_such_exercise").returncode == 5
+    again = checkout.pytest("labs/", "-k", "no_such_exercise")
+    assert again.returncode == 5
     assert (checkout.site / "record.jsonl").exists(), "the record of the run before stays"
+    assert "report:" not in again.stdout, "and is not told as that of this one"
+
+
+def test_a_mistake_in_the_catalogue_shows_no_earlier_run(checkout):
+    assert checkout.pytest("labs/", "-k", "gate").returncode == 0
+    catalogue = checkout.path / "labs" / "claims.yaml"
+    catalogue.write_text(catalogue.read_text().replace("verdict: wrong", "verdict: false"))
+    result = checkout.pytest("labs/")
+    assert result.returncode == 4
+    assert "report:" not in result.stdout
 
 
 def test_titles_with_brackets_and_expected_failures_on_a_terminal(checkout):

@@ -71,6 +71,19 @@ def test_what_a_namespace_holds_may_be_changed(checkout):
     assert "a:x:7:7" not in Path("/etc/passwd").read_text()
 
 
+def test_the_ordinary_user_of_the_lessons_is_called_dev(checkout):
+    """Whoever has the number 1000 on this machine."""
+    before = Path("/etc/passwd").read_bytes()
+    code, output = run_code(
+        checkout,
+        "assert first.run('id --name --user 1000; id --name --group 1000') == 'dev\\ndev'\n"
+        "assert first.run('setpriv --reuid 1000 --regid 1000 --clear-groups whoami') == 'dev'\n"
+        "assert first.run('whoami') == 'root'",
+    )
+    assert code == 0, output
+    assert Path("/etc/passwd").read_bytes() == before
+
+
 def test_some_capabilities_are_gone(checkout):
     code, output = run_code(
         checkout,

@@ -214,6 +214,15 @@ def test_a_shell_of_another_kind(window):
     assert window.run("echo ${BASH_VERSION:+bash}") == "bash"
 
 
+@pytest.mark.parametrize("length", [COLUMNS + more for more in (-24, -23, -22, -20, -19, -18, -9, -1, 0, 1, COLUMNS)])
+def test_a_long_prompt_of_another_shell(window, length):
+    """The shell's own editor breaks what is typed at the edge of the terminal, wherever that falls."""
+    window.enter_plain(f"PS1=$(printf %0{length}d 0) busybox ash")
+    assert window.run("echo $((6 * 7)); echo é") == "42\né"
+    window.run("exit")
+    assert window.run("echo ${BASH_VERSION:+bash}") == "bash"
+
+
 def test_a_program_that_asks(window):
     window.send("read -p 'name? ' name\n")
     window.wait_for("name? ")
