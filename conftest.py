@@ -45,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     options.add(group)
     parser.addini("report_single", "the default of --report-single", type="bool", default=False)
     parser.addini("target", "the default of --target", default="auto")
+    parser.addini("choice_order", "the default of --choice-order", default="")
     parser.addini("report_dir", "the default of --report-dir", default="reports/site")
 
 

@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
         why = config.stash[target.CHOSEN].why if target.CHOSEN in config.stash else "a worker of a run"
         directory, arguments = target.report_directory(config), list(config.invocation_params.args)
         config.stash[COURSE] = Course(directory, worker, run, why, arguments)
+        config.stash[COURSE].choice_order = config.getoption("--choice-order") or config.getini("choice_order")
     if COURSE in config.stash and (config.option.answers or options.mode(config) or config.option.student):
         entrance().prepare(config, config.stash[COURSE])
     if not worker and COURSE in config.stash and not options.is_walk(config):

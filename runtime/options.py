@@ -68,6 +68,12 @@ def add(group: pytest.OptionGroup) -> None:
         "a wrong or empty answer never fails the run",
     )
     group.addoption(
+        "--choice-order",
+        metavar="WORD",
+        help="the order in which choices are offered: the same word gives the same order to a whole class; source is "
+        "that of the lab's file (default: another one in each run)",
+    )
+    group.addoption(
         "--answers",
         metavar="FILE.yaml",
         help="predictions from a file instead of a person, a line for each step, such as "

@@ -65,6 +65,8 @@ def copy_project(path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "site", "sample")
     for name in ("conftest.py", "lab_hooks.py", "pyproject.toml"):
         shutil.copy(ROOT / name, path)
+    settings = path / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("testpaths =", 'choice_order = "source"\ntestpaths ='))
     for name in ("record", "runtime", "reports"):
         shutil.copytree(ROOT / name, path / name, ignore=ignored)
     (path / "labs").mkdir()

@@ -33,6 +33,7 @@ class Course:
         self._announced: set[str] = set()  # the labs whose event is in the record
         self.student: str | None = None
         self.mode: str | None = None  # "step" or "quiz"
+        self.choice_order = ""  # "source", or a word that the order of choices depends on; empty: it differs by run
         self.attempt_why = ""  # why an exercise that begins again does so: back, again, jump, resume
         self.paused = 0.0  # seconds of the present exercise in which a person looked at it
         self.resumes = False  # the run goes on with the record that is there
@@ -74,6 +75,7 @@ class Course:
         """Begin an exercise (a test function of a lab file) in an empty directory."""
         outline, about = self._announce(path, exercise, nodeid)
         self._lab = Lab(self._open(), outline, about, directory, machine.facts(), self.catalogue)
+        self._lab.choice_order = self.choice_order or self.run
         return self._lab
 
     @property

@@ -53,6 +53,7 @@ class Lab:
         self._windows: dict[str, windows.Window] = {}
         self._steps: list[Step] = []
         self._open: Step | None = None
+        self.choice_order = "source"
         directory.chmod(0o755)
         terminal.write_start_files(directory)
 
@@ -88,7 +89,10 @@ class Lab:
         """
         for name in (*claims, *shows):
             self._catalogue[name]
-        step = Step(self, len(self._steps) + 1, title, watch, files, claims, ask)
+        number = len(self._steps) + 1
+        if ask and self.choice_order != "source":
+            ask = ask.shuffled(f"{self.choice_order}/{self.step_prefix}/{number}")
+        step = Step(self, number, title, watch, files, claims, ask)
         self._steps.append(step)
         texts = {"text": clean(text), "why": clean(why), "hint": clean(hint)}
         step.about = {**texts, "shows": list(shows), "points": points}

@@ -5,10 +5,11 @@ asks anybody: the stage asks at a terminal, an answer sheet is read from a file,
 """
 
 import math
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class PredictionError(Exception):
@@ -64,6 +65,10 @@ class Question:
         """Whether a prediction was right."""
         return bool(given == observed)
 
+    def shuffled(self, seed: str) -> Self:
+        """The question as it is asked in a run: what is to be chosen from is in an order of its own."""
+        return self
+
     def record(self) -> dict[str, Any]:
         """The question as it stands in the record."""
         return {"kind": self.kind, "question": self.question, "choices": [], "unit": ""}
@@ -82,6 +87,12 @@ class _WithChoices(Question):
 
     def record(self) -> dict[str, Any]:
         return super().record() | {"choices": list(self.choices)}
+
+    def shuffled(self, seed: str) -> Self:
+        """The same question with its texts in another order, which depends on nothing but `seed`."""
+        choices = list(self.choices)
+        random.Random(seed).shuffle(choices)
+        return type(self)(self.question, *choices)
 
     def _named(self, answer: str) -> str:
         """The choice that a person means: its text, in any case, or its number from 1."""

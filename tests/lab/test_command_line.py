@@ -351,3 +351,14 @@ def test_a_command_may_end_as_the_lab_says(checkout):
     code = "first.run('ls /none', status=2); first.run('false', status=(0, 1)); first.run('exit_7 2>&1', status=None)"
     result = checkout.pytest("labs/", "-k", "gate", env={**clean_environment(), "TINY_CODE": code})
     assert result.returncode == 0, result.stdout
+
+
+def test_a_word_gives_the_same_order_of_choices_and_the_record_tells_it(checkout):
+    wide = 'ask=Choice("Which?", "old", "new", *"abcdefgh")'
+    checkout.lab.write_text(checkout.lab.read_text().replace('ask=Choice("Which?", "old", "new")', wide))
+    offered = []
+    for order in ("autumn", "autumn", "spring", "source"):
+        assert checkout.pytest("labs/", "-k", "rename", "--choice-order", order).returncode == 0
+        offered.append(next(event["ask"]["choices"] for event in checkout.events("step") if event["ask"]))
+    assert offered[0] == offered[1] != offered[2]
+    assert offered[3] == ["old", "new", *"abcdefgh"]

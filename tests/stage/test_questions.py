@@ -117,3 +117,13 @@ def test_what_a_question_did_not_foresee_fails_the_step(conditions, words):
 def test_a_choice_wants_a_condition_for_each_text(conditions):
     with pytest.raises(PredictionError, match="give a condition for each of old, new"):
         NAMES.the_one(conditions)
+
+
+def test_choices_are_shuffled_by_a_seed_and_by_nothing_else():
+    question = Choice("Which?", *"abcdefgh")
+    orders = {question.shuffled(seed).choices for seed in ("one", "two", "three")}
+    assert question.shuffled("one") == question.shuffled("one")
+    assert len(orders) == 3
+    assert {"".join(sorted(order)) for order in orders} == {"abcdefgh"}
+    assert question.parse("2") == "b"
+    assert SIZE.shuffled("one") is SIZE
