@@ -1,44 +1,88 @@
-"""``python -m runtime doctor``: what this machine can show, and how to enable the rest."""
+"""``python -m runtime``: what this machine can show, and the tools of who writes labs."""
 
 import argparse
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from runtime import doctor
 from runtime.lab import machine
+
+USAGE_ERROR = 4  # as pytest's
+
+EPILOG = """\
+examples:
+  python -m runtime doctor                  what this machine can show
+  python -m runtime new-lab 17 registries   begin a lab: it runs as it stands
+  python -m runtime check registries        its rules, its run, its mutations, and where its page is
+  python -m runtime check uts --watch       the same again each time that a file in labs/ is saved
+"""
 
 
 def main() -> int:
-    """Parse the command line and run its command; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m runtime", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("doctor", help="a table of what this machine can show; every line was tried, not guessed")
-    parser.parse_args()
-    Console().print(_doctor(machine.facts(), machine.abilities()))
+    """Parse the command line and run its command; the exit code: 0, 1 if a check is red, 4 if it could not be done."""
+    parser = argparse.ArgumentParser(
+        "python -m runtime", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    add("doctor", _doctor, "a table of what this machine can show; every line was tried, not guessed")
+    begin = add(
+        "new-lab", _new_lab, "write the first files of a lab: an exercise that runs, two claims, their mutations"
+    )
+    begin.add_argument("number", type=int, help="its place in the course, 0 to 99")
+    begin.add_argument("topic", help="its name: small letters, digits and _")
+    look = add("check", _check, "check one lab: its rules, its run, its mutations (as root), and where its page is")
+    look.add_argument("lab", help="its name, such as uts, or its file")
+    look.add_argument("--watch", action="store_true", help="check again each time that a file in labs/ is saved")
+    look.add_argument("--no-mutations", action="store_true", help="leave the mutations out")
+    options = parser.parse_args()
+    return int(options.run(options))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    Console().print(doctor.table(machine.facts(), machine.abilities()))
     return 0
 
 
-def _doctor(facts: machine.Facts, abilities: Mapping[str, machine.Ability]) -> Table:
-    title = f"{facts.distribution}, Linux {facts.kernel}, {facts.machine}, cgroup {facts.cgroup}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("what")
-    table.add_column("here?", justify="center")
-    table.add_column("why not, and how to enable it", overflow="fold")
-    told: set[str] = set()
-    for name, ability in abilities.items():
-        answer = Text("yes", "green") if ability.ok else Text("no", "red")
-        how = "as above" if ability.how in told else ability.how
-        table.add_row(name, answer, "" if ability.ok else f"{ability.reason}; to enable it: {how}")
-        told.add(ability.how)
-    table.add_section()
-    for tool in machine.TOOLS:
-        version = facts.tools.get(tool)
-        table.add_row(
-            tool, Text("yes", "green") if version else Text("no", "red"), version or machine.how_to_install(tool)
-        )
-    return table
+def _new_lab(options: argparse.Namespace) -> int:
+    from runtime.authoring import new_lab
+
+    try:
+        written = new_lab.new_lab(options.number, options.topic)
+    except new_lab.NewLabError as error:
+        return _refuse(str(error))
+    for path in written:
+        print(path)
+    print(f"Now: .venv/bin/python -m runtime check {options.topic} --watch; docs/authoring.md tells the rest.")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from runtime.authoring import check
+
+    try:
+        path = check.lab_file(options.lab)
+        return int(check.repeatedly(path, not options.no_mutations, options.watch, _say))
+    except check.UnknownLabError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _refuse(sentence: str) -> int:
+    print(f"runtime: {sentence}", file=sys.stderr)
+    return USAGE_ERROR
 
 
 if __name__ == "__main__":

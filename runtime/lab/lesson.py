@@ -16,7 +16,7 @@ from record.writer import Recorder
 from runtime.kernel import namespaces, snapshot
 from runtime.lab import terminal
 from runtime.lab import window as windows
-from runtime.lab.claims import Catalogue
+from runtime.lab.claims import Catalogue, ClaimError
 from runtime.lab.machine import NOBODY, Facts
 from runtime.lab.outline import ExerciseOutline, LabOutline
 from runtime.lab.prediction import Prediction, PredictionError, Question
@@ -136,6 +136,8 @@ class Lab:
 
     def check(self, line: int, source: str, values: str) -> None:
         """Record an assert that passed."""
+        if self._open:
+            self._open.checks += 1
         self.emit("check", ok=True, source=f"assert {source}", values=_values(values), line=line)
 
     def close(self) -> None:
@@ -215,6 +217,7 @@ class Step:
         self.found = ""
         self._lab, self._watch, self._files = lab, tuple(watch), tuple(files)
         self._answered = False
+        self.checks = 0  # asserts that passed
         self._kept = ExitStack()
 
     def answer(self, observed: Any, saw: object = None) -> None:
@@ -273,6 +276,9 @@ class Step:
             self.observe("after")
             if error is None and self.ask and not self._answered:
                 error = PredictionError(f"step {self.title!r} asks, but never answers (step.answer)")
+                raise error
+            if error is None and self.claims and not self.checks:
+                error = ClaimError(f"step {self.title!r} owns {', '.join(self.claims)} and asserts nothing")
                 raise error
         except BaseException as broken:
             error = error or broken

@@ -9,6 +9,7 @@ from typing import Any
 
 from runtime.checkout import lab_name, lab_number
 from runtime.lab import prediction
+from runtime.lab.texts import clean
 
 TYPING = ("run", "enter", "enter_plain", "send")  # the methods of a window that type their first argument
 QUESTIONS: dict[str, Callable[..., prediction.Question]] = {
@@ -21,6 +22,7 @@ class StepOutline:
     """One ``with lab.step(...)`` of an exercise; ``first`` and ``last`` are its lines."""
 
     title: str
+    text: str
     claims: tuple[str, ...]
     shows: tuple[str, ...]
     asks: bool
@@ -94,7 +96,7 @@ class LabOutline:
 @cache
 def read_outline(path: Path) -> LabOutline:
     """The outline of a lab file (read once a run)."""
-    source = path.read_text()
+    source = path.read_text("utf-8")
     tree = ast.parse(source, str(path))
     title, text = split_docstring(ast.get_docstring(tree) or "")
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
@@ -180,8 +182,10 @@ def _question(node: ast.expr | None) -> prediction.Question | None:
 def _step(node: ast.With, call: ast.Call, windows: Mapping[str, str]) -> StepOutline:
     given = {keyword.arg: keyword.value for keyword in call.keywords}
     title = _literal(call.args[0]) if call.args else ""
+    text = call.args[1] if len(call.args) > 1 else given.get("text")
     return StepOutline(
         title=str(title),
+        text=clean(str(_literal(text))) if text else "",
         claims=tuple(_literal(given["claims"])) if "claims" in given else (),
         shows=tuple(_literal(given["shows"])) if "shows" in given else (),
         asks="ask" in given,
