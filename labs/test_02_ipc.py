@@ -41,7 +41,7 @@ from runtime.kernel.ipc import (
 )
 from runtime.kernel.proc import LINKS
 from runtime.kernel.syscalls import Clone, mount, setns, unshare
-from runtime.lab import Choice, Lab, Number, Text, needs
+from runtime.lab import LOGIN_PROMPT, Choice, Lab, Number, Text, needs
 from runtime.lab.lesson import Step
 from runtime.lab.window import Window
 
@@ -201,7 +201,7 @@ def test_two_new_namespaces(lab: Lab) -> None:
     -i asks for a new IPC namespace, -u for a new UTS namespace. The second one is there only for its host name: it lets
     you tell the two shells apart by their prompts. The second window goes in, the first one stays outside.
     """
-    first, second = lab.window("first"), lab.window("second")
+    first, second = (lab.window(name, LOGIN_PROMPT) for name in ("first", "second"))
 
     with lab.step(
         "With rights and without",
@@ -371,7 +371,7 @@ def test_join_by_nsenter(lab: Lab) -> None:
     The second window is inside, has the name container001 and a queue. The first one is the host with a queue of its
     own. Now it follows.
     """
-    first, second = lab.window("first"), lab.window("second")
+    first, second = (lab.window(name, LOGIN_PROMPT) for name in ("first", "second"))
     first.enter("unshare --ipc /bin/bash")
     second.enter("unshare -iu /bin/bash")
     first.run("ipcmk -Q")

@@ -23,7 +23,7 @@ import pytest
 from runtime.kernel import namespaces, pidns, proc
 from runtime.kernel.signals import signal_names, watching
 from runtime.kernel.syscalls import Clone, SyscallError, setns, unshare
-from runtime.lab import Choice, Lab, Number, Window, needs
+from runtime.lab import LOGIN_PROMPT, Choice, Lab, Number, Window, needs
 
 pytestmark = [needs("unshare", "nsenter", "ps", "pstree", "pid namespace")]
 
@@ -658,7 +658,7 @@ def test_join_a_namespace(lab: Lab) -> None:
     The first window holds the three nested namespaces. The second window joins the middle one, the third window the
     outermost of the three.
     """
-    first, second, third = lab.window("first"), lab.window("second"), lab.window("third")
+    first, second, third = (lab.window(name, LOGIN_PROMPT) for name in ("first", "second", "third"))
     container001, container002, container003 = three_levels(first)
 
     with lab.step(

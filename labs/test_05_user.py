@@ -39,7 +39,7 @@ from runtime.kernel.syscalls import (
     sethostname,
     unshare,
 )
-from runtime.lab import Choice, Lab, Number, Text, Window, needs
+from runtime.lab import LOGIN_PROMPT, Choice, Lab, Number, Text, Window, needs
 from runtime.lab.machine import is_rootless
 
 pytestmark = [needs("unshare", "nsenter", "setpriv", "user namespaces of ordinary users")]
@@ -1501,7 +1501,7 @@ AS_DEV = f"setpriv --reuid={DEV} --regid={DEV} --groups={DEV},4,24,27"
 def log_in(lab: Lab, place: Path | None = None) -> tuple[Window, Window]:
     """Two windows of dev, in `place`. In the sandbox of an ordinary user there is one id: a user namespace, into which
     both windows go, calls it 1000."""
-    first, second = lab.window("first"), lab.window("second")
+    first, second = (lab.window(name, LOGIN_PROMPT) for name in ("first", "second"))
     if lab.facts.rootless:
         first.enter(f"unshare --user --map-user={DEV} --map-group={DEV} /bin/bash")
         second.enter(f"nsenter --user --preserve-credentials --target {first.pid} /bin/bash")

@@ -9,10 +9,11 @@ from runtime.lab.lesson import Lab, Step
 from runtime.lab.machine import Facts
 from runtime.lab.prediction import Choice, Number, Order, Text
 from runtime.lab.requirements import needs
-from runtime.lab.terminal import CommandError, WindowClosed, WindowError, WindowTimeout
+from runtime.lab.terminal import LOGIN_PROMPT, CommandError, WindowClosed, WindowError, WindowTimeout
 from runtime.lab.window import Output, Window
 
 __all__ = [
+    "LOGIN_PROMPT",
     "Choice",
     "CommandError",
     "Facts",

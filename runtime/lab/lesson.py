@@ -57,10 +57,13 @@ class Lab:
         directory.chmod(0o755)
         terminal.write_start_files(directory)
 
-    def window(self, name: str) -> windows.Window:
-        """The window of that name; opened the first time that it is asked for."""
+    def window(self, name: str, prompt: str = "") -> windows.Window:
+        """The window of that name; opened the first time that it is asked for.
+
+        Its prompt is its name, ``first# ``, unless the lesson is about prompts: ``prompt=LOGIN_PROMPT``.
+        """
         if name not in self._windows:
-            self._windows[name] = windows.Window(name, self.directory, self.emit)
+            self._windows[name] = windows.Window(name, self.directory, self.emit, prompt)
         return self._windows[name]
 
     def step(

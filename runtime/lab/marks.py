@@ -35,11 +35,15 @@ class Continuation:
 Mark = Running | Prompt | Continuation
 
 
-def environment(secret: str) -> dict[str, str]:
-    """The variables that make bash print the marks (bash(1), PROMPTING; bash 4.4 for PS0)."""
+def environment(secret: str, prompt: str = r"\$ ") -> dict[str, str]:
+    """The variables that make bash print the marks and a prompt (bash(1), PROMPTING; bash 4.4 for PS0).
+
+    PS1 is set anew by the start files of each shell, from PROMPT: the machine's /etc/bash.bashrc has one of its own.
+    """
     return {
         "PS0": rf"\e]133;C;{secret}\a",
-        "PS1": r"\u@\h:\w\$ ",
+        "PROMPT": prompt,
+        "PS1": prompt,
         "PS2": rf"\[\e]133;P;{secret}\a\]> ",
         "PROMPT_COMMAND": rf"""printf '\033]133;D;%s;%s;{secret}\007' "$?" "$BASHPID" """.strip(),
     }

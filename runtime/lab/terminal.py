@@ -13,6 +13,7 @@ import pexpect
 from runtime.lab import marks
 
 COLUMNS, ROWS = 100, 30
+LOGIN_PROMPT = r"\u@\h:\w\$ "  # of a lesson about prompts: user, host and directory, as a login shell has it
 PATH = (
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of windows, whatever it was for who started them
 )
@@ -52,7 +53,7 @@ class Terminal:
     typed and were not taken yet.
     """
 
-    def __init__(self, name: str, home: Path, emit: Emit) -> None:
+    def __init__(self, name: str, home: Path, emit: Emit, prompt: str = "") -> None:
         self.name = name
         self.output = bytearray()
         self.marks: list[marks.Mark] = []
@@ -69,7 +70,7 @@ class Terminal:
         self._parser = marks.MarkParser(secret)
         self._spawn: pexpect.spawn[bytes] = pexpect.spawn(
             "/bin/bash",
-            env=_environment(home) | marks.environment(secret),
+            env=_environment(home) | marks.environment(secret, prompt or f"{name}\\$ "),
             cwd=str(home),
             dimensions=(ROWS, COLUMNS),
             timeout=None,
@@ -186,5 +187,5 @@ def _environment(home: Path) -> dict[str, str]:
 
 def write_start_files(home: Path) -> None:
     """The start files of the windows: no history expansion, no notices of jobs, no bracketed paste, no completion."""
-    (home / ".bashrc").write_text("set +H\nset +o history\nunset HISTFILE\nPS1='\\u@\\h:\\w\\$ '\n")
+    (home / ".bashrc").write_text("set +H\nset +o history\nunset HISTFILE\nPS1=${PROMPT:-'\\$ '}\n")
     (home / ".inputrc").write_text("set enable-bracketed-paste off\nset disable-completion on\nset bell-style none\n")

@@ -46,12 +46,12 @@ class Output(str):
 
 
 class Window:
-    """A terminal with bash, started in ``home``, where its start files lie."""
+    """A terminal with bash, started in ``home``, where its start files lie; the prompt is ``name`` unless given."""
 
-    def __init__(self, name: str, home: Path, emit: Emit) -> None:
+    def __init__(self, name: str, home: Path, emit: Emit, prompt: str = "") -> None:
         self.name = name
         self._emit = emit
-        self._terminal = Terminal(name, home, emit)
+        self._terminal = Terminal(name, home, emit, prompt)
         self._marker = 0  # above 0: a shell without marks; the number of the next marker
         self._typed_group = 0  # the process group that owned the terminal when the last line was typed
         self._next_mark(time.monotonic() + TIMEOUT, "bash")

@@ -242,3 +242,9 @@ def test_close_ends_everything_below(open_window):  # pf-07
     inside = window.pid
     window.close()
     assert not os.path.exists(f"/proc/{inside}") or proc.read("/proc/PID/status", inside)["State"].startswith("Z")
+
+
+def test_a_prompt_is_the_name_of_its_window_and_stays_so_in_a_shell_below(window):
+    window.enter("unshare --uts /bin/bash")
+    window.run("cd /sys/kernel")
+    assert window.run('echo "${PS1@P}"') == ("first# " if os.geteuid() == 0 else "first$ ")
