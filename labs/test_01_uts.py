@@ -8,6 +8,7 @@ UTS stands for UNIX Time-sharing System, the name of the C structure that uname(
 notes say that all six are separate. This lab looks.
 """
 
+import ctypes
 import errno
 import os
 import shutil
@@ -40,10 +41,14 @@ def test_rename_stays_inside(lab: Lab) -> None:
 
     with lab.step(
         "Enter a new UTS namespace",
-        "unshare --uts starts a shell in a new UTS namespace. The link uts has another number than in the second "
-        "window, but the names are still the same.",
-        why="unshare(2) with CLONE_NEWUTS copies the two names of the old namespace into a new one and moves the "
-        "caller there; the shell is then started by exec (uts_namespaces(7)).",
+        """
+        unshare --uts starts a shell in a new UTS namespace. Compare the link uts of both windows, and the host name.
+        """,
+        found="The namespace is another one, but it begins with the names of the old one.",
+        why="""
+            unshare(2) with CLONE_NEWUTS copies the two names of the old namespace into a new one and moves the caller
+            there; the shell is then started by exec (uts_namespaces(7)).
+        """,
         watch=[first, second],
         shows=["uts-03"],
     ):
@@ -55,53 +60,86 @@ def test_rename_stays_inside(lab: Lab) -> None:
 
     with lab.step(
         "Change both names",
-        "The first window gets a new host name and a new NIS domain name. Look at both names in both windows.",
-        why="hostname NAME calls sethostname(2), domainname NAME calls setdomainname(2). Both write to the UTS "
-        "namespace of the caller and to no other. The domain name is that of NIS, an old directory service; it has "
-        "nothing to do with DNS, and few machines use it.",
+        """
+        The first window gets a new host name and a new NIS domain name. The domain name is that of NIS, an old
+        directory service; it has nothing to do with DNS. Look at both names in both windows.
+        """,
+        found="Both names are separate: what is set inside is not seen outside.",
+        why="""
+            hostname NAME calls sethostname(2), domainname NAME calls setdomainname(2). Both write to the UTS namespace
+            of the caller and to no other.
+        """,
         hint="How many UTS namespaces are there now, and which one does each window read?",
         watch=[first, second],
         claims=["uts-01"],
         ask=Choice(
-            "You set the NIS domain name inside. What does `domainname` print in the second window?",
-            "the old one",
-            "the new one",
+            "Both names are set inside. Which of them are new in the second window?",
+            "the host name only",
+            "the domain name only",
+            "both",
+            "neither",
         ),
     ) as step:
-        first.run("hostname container001")
-        first.run("domainname inside.example")
-        seen = second.run("domainname")
-        step.answer("the new one" if seen == "inside.example" else "the old one")
-        assert first.run("hostname; domainname") == "container001\ninside.example"
-        assert second.run("hostname; domainname") == f"{machine_name}\n{machine_domain}"
+        first.run("hostname container001; domainname inside.example")
+        inside = first.run("hostname; domainname").splitlines()
+        name, domain = second.run("hostname; domainname").splitlines()
+        step.answer(
+            {
+                "the host name only": (name, domain) == ("container001", machine_domain),
+                "the domain name only": (name, domain) == (machine_name, "inside.example"),
+                "both": (name, domain) == ("container001", "inside.example"),
+                "neither": (name, domain) == (machine_name, machine_domain),
+            },
+            saw=(name, domain),
+        )
+        assert inside == ["container001", "inside.example"]
+        assert (name, domain) == (machine_name, machine_domain)
         assert proc.read("/proc/sys/kernel/hostname", first.pid) == "container001"
         assert proc.read("/proc/sys/kernel/domainname", first.pid) == "inside.example"
 
     with lab.step(
-        "The host, meanwhile and afterwards",
-        "The first window changes the name once more, then leaves the namespace. The host name and the file "
-        "/etc/hostname are read before, meanwhile and afterwards.",
-        why="/etc/hostname is read once, by the start-up programs of the machine, and given to sethostname(2) "
-        "(hostname(5)). After that, file and kernel know nothing of each other.",
+        "The file /etc/hostname",
+        """
+        The first window changes the name once more and reads the file /etc/hostname, then it leaves the namespace.
+        The second window reads name and file before and afterwards.
+        """,
+        found="The host keeps its name during and after, and no call to sethostname touches the file /etc/hostname.",
+        why="""
+            /etc/hostname is read once, by the start-up programs of the machine, and given to sethostname(2)
+            (hostname(5)). After that, file and kernel know nothing of each other.
+        """,
         watch=[first, second],
         files=["/etc/hostname"],
         claims=["uts-09"],
-        ask=Choice("The host name was changed inside. Does the file /etc/hostname change?", "yes", "no"),
+        ask=Choice(
+            "After `hostname container002` inside: where does the new name stand?",
+            "in the UTS namespace of the first window only",
+            "there, and in the file /etc/hostname",
+            "there, and in the UTS namespace of the second window",
+            "in all three places",
+        ),
     ) as step:
         before = second.run("cat /etc/hostname")
         first.run("hostname container002")
-        during = second.run("hostname")
-        step.answer("no" if first.run("cat /etc/hostname") == before else "yes")
+        during, file = second.run("hostname"), first.run("cat /etc/hostname")
+        in_file, outside = "container002" in file, during == "container002"
+        step.answer(
+            {
+                "in the UTS namespace of the first window only": not in_file and not outside,
+                "there, and in the file /etc/hostname": in_file and not outside,
+                "there, and in the UTS namespace of the second window": outside and not in_file,
+                "in all three places": in_file and outside,
+            }
+        )
+        assert proc.read("/proc/sys/kernel/hostname", first.pid) == "container002"
         first.exit()
-        after = first.run("hostname")
         assert during == machine_name
-        assert after == machine_name
-        assert second.run("cat /etc/hostname") == before
+        assert first.run("hostname; cat /etc/hostname") == f"{machine_name}\n{before}"
         assert first.ns("uts") == second.ns("uts")
 
 
 def test_side_by_side(lab: Lab) -> None:
-    """UTS namespaces lie side by side, not inside each other.
+    """UTS namespaces and their relations.
 
     A namespace is made from within another one. Does that make it a child of the other?
     """
@@ -109,19 +147,23 @@ def test_side_by_side(lab: Lab) -> None:
 
     with lab.step(
         "A copy of a copy",
-        "The first window makes namespace A and names it aaa. The second window enters A by nsenter and makes "
-        "namespace B from there. Then A gets another name. Watch the name of B.",
-        why="clone_uts_ns() in kernel/utsname.c copies the names once; after that nothing ties the two together. The "
-        "kernel keeps no parent for a UTS namespace, so NS_GET_PARENT is answered with EINVAL. Only PID and user "
-        "namespaces form a tree (ioctl_ns(2)).",
-        hint="A copy is made once.",
+        """
+        The first window makes namespace A and names it aaa. The second window enters A by nsenter and makes namespace
+        B from there. Then A gets another name. Watch the name of B.
+        """,
+        found="UTS namespaces lie side by side: B is a copy of A at one moment, and nothing ties the two together.",
+        why="""
+            clone_uts_ns() in kernel/utsname.c copies the names once. The kernel keeps no parent for a UTS namespace, so
+            the request NS_GET_PARENT is answered with EINVAL. Only PID and user namespaces form a tree (ioctl_ns(2)).
+        """,
+        hint="How often is a copy made?",
         watch=[first, second],
         claims=["uts-03"],
         ask=Choice(
-            "B was made inside A when A was called aaa. Now A is renamed. What is B called?",
+            "B was made inside A when A was called aaa. Now A is called renamed. What is B called?",
             "aaa",
-            "the new name of A",
-            "the name of the host",
+            "renamed",
+            "as the host",
         ),
     ) as step:
         host = second.run("hostname")
@@ -130,10 +172,10 @@ def test_side_by_side(lab: Lab) -> None:
         second.enter(f"nsenter --target {first.pid} --uts /bin/bash")
         assert second.ns("uts") == first.ns("uts")
         second.enter("unshare --uts /bin/bash")
-        assert second.run("hostname") == "aaa"
+        assert proc.read("/proc/sys/kernel/hostname", second.pid) == "aaa"
         first.run("hostname renamed")
         name = second.run("hostname")
-        step.answer({"renamed": "the new name of A", host: "the name of the host"}.get(name, name))
+        step.answer({"aaa": name == "aaa", "renamed": name == "renamed", "as the host": name == host}, saw=name)
         assert second.ns("uts") != first.ns("uts")
         assert name == "aaa"
         with pytest.raises(SyscallError) as no_parent:
@@ -149,22 +191,30 @@ def test_by_system_calls(lab: Lab) -> None:
     """
     with lab.step(
         "There and back again",
-        "A child process keeps a handle of its UTS namespace, leaves it by unshare(), changes the name, and comes "
-        "back by setns(). At each point it asks uname() for the name.",
-        why="An open file descriptor of /proc/self/ns/uts is a handle of the namespace. setns(2) moves the caller "
-        "into it, provided that it has CAP_SYS_ADMIN. A Docker engine does the same, in another order, for `docker "
-        "exec`.",
-        hint="Which namespace does the child sit in when it asks for the third time?",
+        """
+        A child process keeps an open descriptor of its UTS namespace, leaves it by unshare(), changes the name, and
+        comes back by setns(). At each point it asks uname() for the name.
+        """,
+        found="setns() brings back the old namespace, and with it the old name.",
+        why="""
+            An open file descriptor of /proc/self/ns/uts stands for the namespace. setns(2) moves the caller into it,
+            provided that it has the right. docker exec does the same in another order.
+        """,
+        hint="In which namespace is the child when it asks for the third time?",
         watch=[os.getpid()],
         shows=["uts-01", "uts-09"],
         ask=Choice(
-            "The child changes the name in a new namespace and returns to the old one. Which name does it see then?",
-            "the old one",
-            "the new one",
+            "The child changes the name in a new namespace and returns to the old one. What does uname() say then?",
+            "the old name",
+            "the new name",
+            "an empty name",
         ),
     ) as step:
         before, inside, after = namespaces.run_in_new(Clone(0), there_and_back_again)
-        step.answer("the old one" if after == before else "the new one")
+        step.answer(
+            {"the old name": after == before, "the new name": after == "container003", "an empty name": after == ""},
+            saw=after,
+        )
         assert inside == "container003"
         assert before != inside
         assert after == before
@@ -182,7 +232,7 @@ def there_and_back_again() -> tuple[str, str, str]:
 
 
 def test_six_fields_two_names(lab: Lab) -> None:
-    """What else is in the UTS namespace, and what is not separate at all.
+    """What else is in the UTS namespace.
 
     The notes say that a UTS namespace keeps the kernel's name, version and machine type, so that each container has its
     own. It keeps them. But look whether they can differ.
@@ -191,24 +241,21 @@ def test_six_fields_two_names(lab: Lab) -> None:
     first, second = lab.window("first"), lab.window("second")
 
     with lab.step(
-        "Try to change all six",
-        "uname(2) returns six fields. A child in a new UTS namespace calls every system call that sets one. The "
-        "shell in the first window, as root in another namespace, writes to the files in /proc/sys/kernel that show "
-        "the others.",
-        why="struct new_utsname in the kernel has all six fields, and each UTS namespace has a whole copy. But the "
-        "kernel offers no way to change the four: there is no call, and their files have mode 0444, which "
-        "uts_proc_table in kernel/utsname_sysctl.c says. A container has no kernel of its own, so it has no version "
-        "of its own.",
-        hint="A container shares the kernel of its host.",
-        watch=[first, second],
-        files=[
-            "/proc/sys/kernel/ostype",
-            "/proc/sys/kernel/osrelease",
-            "/proc/sys/kernel/version",
-            "/sys/kernel/btf/vmlinux",
-        ],
-        claims=["uts-02"],
-        ask=Number("How many of the six fields of uname() can differ between two UTS namespaces?"),
+        "Six fields",
+        """
+        uname(2) returns six fields. A child in a new UTS namespace makes every system call that sets one of them. Then
+        the fields of the child and those of its parent are compared.
+        """,
+        found="Six fields are copied into each UTS namespace; two of them can be changed.",
+        why="""
+            struct new_utsname in the kernel has all six fields, and each UTS namespace has a whole copy. There are two
+            system calls that write to it: sethostname(2) and setdomainname(2).
+        """,
+        hint="A container has no kernel of its own.",
+        watch=[first],
+        files=["/sys/kernel/btf/vmlinux"],
+        shows=["uts-02"],
+        ask=Number("How many of the six fields of uname() can be made to differ between two UTS namespaces?"),
     ) as step:
         machine, domain = os.uname(), proc.read("/proc/sys/kernel/domainname", os.getpid())
         renamed, new_domain = namespaces.run_in_new(Clone.NEWUTS, change_what_can_be_changed)
@@ -217,17 +264,55 @@ def test_six_fields_two_names(lab: Lab) -> None:
         assert differ == {"nodename"}
         assert new_domain == "everything.example"
         assert os.uname() == machine
-        first.enter("unshare --uts /bin/bash")
-        for name in ("ostype", "osrelease", "version"):
-            assert first.run(f"echo 9.9.9 > /proc/sys/kernel/{name}", status=1).status == 1
-            assert first.run(f"stat -c %a /proc/sys/kernel/{name}") == "444"
-        assert first.run("uname -s -r -v -m") == second.run("uname -s -r -v -m")
-        assert first.ns("uts") != second.ns("uts")
         fields = proc.read("/sys/kernel/btf/vmlinux", first.pid)["new_utsname"]
         assert fields == ["sysname", "nodename", "release", "version", "machine", "domainname"]
 
+    with lab.step(
+        "Root writes to the files of the other four",
+        """
+        The files in /proc/sys/kernel show the fields. The first window is in a new UTS namespace, with a /proc of its
+        own. Root writes to the files, one after the other. Read the messages.
+        """,
+        found="Kernel name, release, version and machine are those of the one kernel, in every UTS namespace.",
+        why="""
+            The files have mode 0444 (uts_proc_table in kernel/utsname_sysctl.c). For ordinary files root may ignore
+            the mode. For files in /proc/sys the kernel checks it against root too (test_perm() in
+            fs/proc/proc_sysctl.c).
+        """,
+        hint="hostname is one of the files. What would a container do with a kernel version of its own?",
+        watch=[first, second],
+        files=[*(f"/proc/sys/kernel/{name}" for name in FILES_OF_UNAME), "/sys/kernel/btf/vmlinux"],
+        claims=["uts-02"],
+        ask=Choice(
+            "Root, in a new UTS namespace, writes 9.9.9 to /proc/sys/kernel/osrelease. What comes?",
+            "it is written, and seen inside only",
+            "it is written, and seen everywhere",
+            "Permission denied",
+            "Read-only file system",
+        ),
+    ) as step:
+        first.enter("unshare --uts --pid --fork --mount-proc /bin/bash")
+        files = [*FILES_OF_UNAME, *(["arch"] if lab.facts.kernel_at_least("6.1") else [])]
+        loop = "for name in hostname {}; do echo 9.9.9 > /proc/sys/kernel/$name; done"
+        said = first.run(loop.format(" ".join(files)), status=1).splitlines()
+        inside, outside = first.run("uname -r"), second.run("uname -r")
+        refusals = {line.rpartition(": ")[2] for line in said}
+        step.answer(
+            {
+                "it is written, and seen inside only": inside == "9.9.9" != outside,
+                "it is written, and seen everywhere": inside == outside == "9.9.9",
+                "Permission denied": refusals == {"Permission denied"},
+                "Read-only file system": refusals == {"Read-only file system"},
+            },
+            saw=said,
+        )
+        assert first.ns("uts") != second.ns("uts")
+        assert [line.rpartition("/")[2] for line in said] == [f"{name}: Permission denied" for name in files]
+        assert first.run("hostname; uname -srvm") == f"9.9.9\n{second.run('uname -srvm')}"
+
 
 UNAME = ("sysname", "nodename", "release", "version", "machine")  # Python leaves the domain name out
+FILES_OF_UNAME = ("ostype", "osrelease", "version")  # and arch, since Linux 6.1
 
 
 def change_what_can_be_changed() -> tuple[os.uname_result, str]:
@@ -246,15 +331,19 @@ def test_another_distribution(lab: Lab) -> None:
     finds out who really does it.
     """
     first, second = lab.window("first"), lab.window("second")
+    first.enter("unshare --uts --mount /bin/bash")
 
     with lab.step(
-        "Two namespaces, one trick each",
-        "The first window has its own UTS and mount namespace. A file of ours is bound over /etc/os-release there. "
-        "Then a shell with the personality UNAME26 asks for the kernel's version. Compare with the second window.",
-        why="/etc/os-release is a file (os-release(5)), so the mount namespace decides which one is seen: a "
-        "container brings it in its image. The kernel is one for all. UNAME26 is a flag of a single process, for "
-        "programs that cannot bear a version above 2.6; the kernel then tells a lie to that process, in any "
-        "namespace (personality(2)). /proc/version does not take part in it.",
+        "The name of the system, and the version of the kernel",
+        """
+        The first window has its own UTS namespace and its own list of mounts. It puts a file of ours over
+        /etc/os-release. Then both windows read the file and ask for the version of the kernel.
+        """,
+        found="The distribution is a file of the image; the kernel is that of the host in every container.",
+        why="""
+            /etc/os-release is a file (os-release(5)), so the mount namespace decides which one is seen: a container
+            brings it in its image. The kernel is one for all.
+        """,
         hint="Which of the two comes from a file, and which from the kernel?",
         watch=[first, second],
         files=["/proc/version", "/etc/os-release", "/proc/PID/personality"],
@@ -267,161 +356,245 @@ def test_another_distribution(lab: Lab) -> None:
             "both Debian",
         ),
     ) as step:
-        first.enter("unshare --uts --mount /bin/bash")
-        first.run("hostname ubuntu; echo 'PRETTY_NAME=\"Ubuntu\"' > os-release")
-        unchanged = first.run("cat /etc/os-release") == second.run("cat /etc/os-release")
+        before, host = second.run("cat /etc/os-release; uname -r").rsplit("\n", 1)
+        unchanged = first.run("cat /etc/os-release") == before
+        first.run("echo 'PRETTY_NAME=\"Ubuntu\"' > os-release")
         first.run("mount --bind os-release /etc/os-release")
-        image, kernel = first.run("cat /etc/os-release"), first.run("uname -r")
-        host = second.run("uname -r")
-        step.answer(DISTRIBUTIONS[image == 'PRETTY_NAME="Ubuntu"', kernel == host])
+        image, kernel = first.run("cat /etc/os-release; uname -r").rsplit("\n", 1)
+        ubuntu, debian = image == 'PRETTY_NAME="Ubuntu"', image == before
+        step.answer(
+            {
+                "both Ubuntu": ubuntu and kernel != host,
+                "os-release Ubuntu, the kernel of the host": ubuntu and kernel == host,
+                "os-release Debian, a kernel of Ubuntu": debian and kernel != host,
+                "both Debian": debian and kernel == host,
+            },
+            saw=(image, kernel),
+        )
         assert first.ns("uts") != second.ns("uts")
         assert unchanged
         assert image == 'PRETTY_NAME="Ubuntu"'
-        assert image != second.run("cat /etc/os-release")
+        assert second.run("cat /etc/os-release") == before
         assert kernel == host
-        assert first.run("cat /proc/version") == second.run("cat /proc/version")
+        assert proc.read("/proc/PID/personality", first.pid) == "00000000"
+
+    with lab.step(
+        "A process that is told another version",
+        """
+        setarch --uname-2.6 sets a flag of a process: the personality UNAME26. Then the process asks for the version of
+        the kernel by uname, and reads /proc/version. The second window does it too, in the namespace of the host.
+        """,
+        found="The personality of a process changes what uname tells it, in any UTS namespace.",
+        why="""
+            UNAME26 was made for old programs that cannot read a version above 2.6. The kernel then changes the answer
+            of uname(2) for this process (personality(2)). The text of /proc/version stays.
+        """,
+        hint="A personality belongs to a process.",
+        watch=[first, second],
+        files=["/proc/version", "/proc/PID/personality"],
+        shows=["uts-04"],
+        ask=Choice(
+            "For a process with UNAME26: where does a version 2.6 stand?",
+            "in uname and in /proc/version",
+            "in uname only",
+            "in /proc/version only",
+            "in neither",
+        ),
+    ) as step:
+        real = second.run("cat /proc/version")
         first.enter("setarch --uname-2.6 /bin/bash")
-        assert first.run("uname -r").startswith("2.6.")
-        assert first.run("cat /proc/version") == second.run("cat /proc/version")
+        told, text = first.run("uname -r"), first.run("cat /proc/version")
+        in_uname, in_file = told.startswith("2.6."), " 2.6." in text
+        step.answer(
+            {
+                "in uname and in /proc/version": in_uname and in_file,
+                "in uname only": in_uname and not in_file,
+                "in /proc/version only": in_file and not in_uname,
+                "in neither": not in_uname and not in_file,
+            },
+            saw=(told, text),
+        )
+        assert in_uname
+        assert text == real
         assert proc.read("/proc/PID/personality", first.pid) == "00020000"
-        assert second.run("setarch --uname-2.6 uname -r").startswith("2.6.")
-
-
-DISTRIBUTIONS = {  # (os-release is that of the image, the kernel is that of the host)
-    (True, True): "os-release Ubuntu, the kernel of the host",
-    (True, False): "both Ubuntu",
-    (False, True): "both Debian",
-    (False, False): "os-release Debian, a kernel of Ubuntu",
-}
+        assert second.run("setarch --uname-2.6 uname -r") == told
 
 
 def test_looking_in_from_outside(lab: Lab) -> None:
     """Who can look into a UTS namespace, and who can change it.
 
-    The notes say that each container has its own and that none can look into another. The host, however, can look into
-    all of them.
+    The notes say that each container has its own and that none can look into another.
     """
     first, second, third = lab.window("first"), lab.window("second"), lab.window("third")
 
     with lab.step(
         "Two ways to look in",
-        "The second window stays outside. It reads the file /proc/sys/kernel/hostname through the root directory of "
-        "the shell inside. Then it goes in by nsenter for the time of one command.",
-        why="The file has no content of its own: when it is read, the kernel prints the name of the reader's UTS "
-        "namespace (kernel/utsname_sysctl.c). /proc/PID/root changes the path, not the reader. No file tells the "
-        "host name of another process; one must go in. setns(2) asks for CAP_SYS_ADMIN in the owner of the "
-        "namespace, and root on the host has it. A process started without --uts has no namespace to look into: it "
-        "sits in that of the host, like a container with --uts=host.",
+        """
+        The second window stays outside. It reads /proc/sys/kernel/hostname through the root directory of the shell
+        inside. Then it goes in by nsenter for one command, and an ordinary user tries the same.
+        """,
+        found="No file tells the name of another UTS namespace. Whoever has the right can go in and ask there.",
+        why="""
+            The file has no content of its own: when it is read, the kernel prints the name of the reader's UTS
+            namespace (kernel/utsname_sysctl.c). /proc/PID/root changes the path, not the reader. To go in, setns(2)
+            asks for CAP_SYS_ADMIN in the user namespace that owns the UTS namespace, and in the caller's own; root on
+            the host has both. A container with --uts=host has no namespace to look into: it is in that of the host.
+        """,
         hint="Who reads the file: the shell inside, or cat outside?",
         watch=[first, second, third],
         claims=["uts-05"],
         ask=Choice(
-            "From outside: cat /proc/PID/root/proc/sys/kernel/hostname, PID being the shell inside. Which name is "
-            "that?",
+            "From outside: cat /proc/PID/root/proc/sys/kernel/hostname, PID being the shell inside. What is printed?",
             "the name inside",
             "the name of the host",
-            "none: Permission denied",
+            "Permission denied",
         ),
     ) as step:
         host = second.run("hostname")
         first.enter("unshare --uts /bin/bash")
         first.run("hostname secret")
-        read = second.run(f"cat /proc/{first.pid}/root/proc/sys/kernel/hostname")
+        read = second.run(f"cat /proc/{first.pid}/root/proc/sys/kernel/hostname", status=(0, 1))
         entered = second.run(f"nsenter --target {first.pid} --uts hostname")
-        step.answer({"secret": "the name inside", host: "the name of the host"}.get(read, "none: Permission denied"))
+        refused = second.run(f"{lab.ordinary_user} nsenter --target {first.pid} --uts hostname", status=1)
+        step.answer(
+            {
+                "the name inside": read == "secret",
+                "the name of the host": read == host,
+                "Permission denied": read.endswith("Permission denied"),
+            },
+            saw=read,
+        )
         assert first.ns("uts") != second.ns("uts")
         assert read == host
         assert entered == "secret"
-        assert second.run(f"{lab.ordinary_user} nsenter --target {first.pid} --uts hostname", status=1).status != 0
-        third.enter("/bin/bash")
-        assert third.ns("uts") == second.ns("uts")
+        assert "secret" not in refused
+        assert third.ns("uts") == second.ns("uts")  # a process started without --uts has none of its own
 
     with lab.step(
         "Change it from outside",
-        "The second window now enters to stay, and gives the namespace a new name. Look at the first window, which "
-        "did nothing, and at the third, which is outside.",
-        why="A namespace has members, and no first among them. Whoever has entered is in it like the others, and "
-        "there is one name for all (uts_namespaces(7), setns(2)).",
+        """
+        The second window now enters to stay, and gives the namespace a new name. Look at the first window, which did
+        nothing, and at the third, which is outside.
+        """,
+        found="The name belongs to the namespace: one member changes it for all members.",
+        why="""
+            A namespace has members, and no first among them. Whoever has entered is in it like the others, and there is
+            one name for all (uts_namespaces(7), setns(2)).
+        """,
         hint="How many names are there, and how many processes share each?",
         watch=[first, second, third],
         claims=["uts-x04"],
         ask=Choice(
-            "Two processes share a UTS namespace, and one sets the name. What does the other one see?",
-            "the old name",
-            "the new name",
+            "The second window has entered and sets the name. Where is the new name seen?",
+            "in the second window only",
+            "in the first and the second window",
+            "in all three windows",
         ),
     ) as step:
         second.enter(f"nsenter --target {first.pid} --uts /bin/bash")
         second.run("hostname from-outside")
-        seen = first.run("hostname")
-        step.answer("the new name" if seen == "from-outside" else "the old name")
+        seen = [window.run("hostname") == "from-outside" for window in (first, second, third)]
+        step.answer(
+            {
+                "in the second window only": seen == [False, True, False],
+                "in the first and the second window": seen == [True, True, False],
+                "in all three windows": seen == [True, True, True],
+            },
+            saw=seen,
+        )
         assert second.ns("uts") == first.ns("uts")
-        assert seen == "from-outside"
-        assert third.run("hostname") == host
+        assert third.ns("uts") != first.ns("uts")
+        assert seen == [True, True, False]
 
 
 @needs("gcc")
 def test_second_program(lab: Lab) -> None:
     """The second C program: clone() with a flag.
 
-    It is the first program with two more things: the flag CLONE_NEWUTS, and a call of sethostname() in the child. As
-    the notes print it, no compiler takes it.
+    It is the first program with two more things: the flag CLONE_NEWUTS, and a call of sethostname() in the child. Our
+    copy keeps the mistakes of the notes.
     """
     first, second = lab.window("first"), lab.window("second")
-    for program in ("uts_as_printed.c", "uts.c"):
+    for program in ("uts_with_slips.c", "uts.c"):
         shutil.copy(lab.programs / program, lab.directory)
 
     with lab.step(
-        "How much must be mended?",
-        "gcc gets the program four times: as printed, with the macro spelt right, with the stray mark removed, and "
-        "with both. The version that compiles is run, and brings up a shell.",
-        why="After execv() stand a # and a full-width question mark, left over from a comment; # is no C. And "
-        "_GUN_SOURCE should be _GNU_SOURCE: without it <sched.h> keeps clone() and CLONE_NEWUTS to itself (clone(2), "
-        "feature_test_macros(7)). clone() was tolerated by older compilers, an unknown constant by none.",
-        hint="Each of the two mistakes alone is enough for an error.",
-        watch=[first, second],
-        claims=["uts-06"],
+        "Compile it",
+        """
+        gcc gets the program four times: with all mistakes, with the macro spelt right, with the stray mark after
+        execv() removed, and with both mended. Read what it says.
+        """,
+        found="The program of the notes never compiled: two lines must be mended.",
+        why="""
+            After execv() stand a # and a full-width question mark, left over from a comment; # is no C. And _GUN_SOURCE
+            should be _GNU_SOURCE: without it <sched.h> keeps clone() and CLONE_NEWUTS to itself (clone(2),
+            feature_test_macros(7)). Older compilers accepted an unknown function, none an unknown constant.
+        """,
+        hint="Would each of the two mistakes alone be enough for an error?",
+        watch=[first],
+        shows=["uts-06"],
         ask=Number("How many lines of the program must be changed until gcc takes it?"),
     ) as step:
-        first.run("sed 's/_GUN_SOURCE/_GNU_SOURCE/' uts_as_printed.c > macro.c")
-        first.run("sed '/execv/s/#.*//' uts_as_printed.c > mark.c")
-        first.run("sed '/execv/s/#.*//' macro.c > both.c")
-        printed = first.run("gcc uts_as_printed.c -o printed", status=1)
-        one = [first.run("gcc macro.c -o macro", status=1).status, first.run("gcc mark.c -o mark", status=1).status]
-        two = first.run("gcc both.c -o both").status
-        step.answer(0 if printed.status == 0 else 1 if 0 in one else 2)
-        assert printed.status == 1
-        assert "stray" in printed
-        assert "CLONE_NEWUTS" in printed
-        assert one == [1, 1]
-        assert two == 0
-        first.enter("./both")
-        assert first.run("hostname") == "container"
-        assert first.ns("uts") != second.ns("uts")
-        assert first.run("exit").endswith("parent: the child has ended")
+        said = {
+            changes: first.run(f"sed '{';'.join(changes)}' uts_with_slips.c | gcc -x c - -o mended", status=(0, 1))
+            for changes in ((), (MACRO,), (MARK,), (MACRO, MARK))
+        }
+        step.answer(min(len(changes) for changes, text in said.items() if text.status == 0))
+        assert "stray" in said[()]
+        assert "CLONE_NEWUTS" in said[()]
+        assert [text.status for text in said.values()] == [1, 1, 1, 0]
 
     with lab.step(
-        "With every call checked",
-        "uts.c does the same, and looks at the result of each call. Its shell has the new name; the second window "
-        "has not.",
-        why="A system call that fails returns -1 and says why in errno. perror(3) prints that. In a program that "
-        "makes namespaces nearly every call can fail for lack of a right, so none should go unchecked.",
+        "Run it",
+        """
+        The version with both mended is run, and brings up a shell. Then uts.c, which does the same and looks at the
+        result of each call.
+        """,
+        found="With both mistakes mended the program gives a shell with the host name container.",
+        why="""
+            A system call that fails returns -1 and says why in errno; perror(3) prints that. In a program that makes
+            namespaces nearly every call can fail for lack of a right, so each should be checked.
+        """,
         watch=[first, second],
-        shows=["uts-01", "uts-06"],
-    ):
-        assert first.run("gcc -Wall -Wextra uts.c -o uts") == ""
-        first.enter("./uts")
-        assert first.run("hostname") == "container"
-        assert second.run("hostname") != "container"
+        claims=["uts-06"],
+        shows=["uts-01"],
+        ask=Choice(
+            "The program calls sethostname() in the child, before execv(). Whose name becomes container?",
+            "that of both windows",
+            "that of the shell which the program starts",
+            "that of the parent of this shell",
+            "nobody's: execv() brings the old name back",
+        ),
+    ) as step:
+        host = second.run("hostname")
+        first.run(f"gcc -Wall -Wextra uts.c -o uts; sed '{MACRO};{MARK}' uts_with_slips.c | gcc -x c - -o mended")
+        first.enter("./mended")
+        shell, outside = first.run("hostname"), second.run("hostname")
+        parent = proc.read("/proc/sys/kernel/hostname", proc.read("/proc/PID/status", first.pid)["PPid"])
+        step.answer(
+            {
+                "that of both windows": shell == outside == "container",
+                "that of the shell which the program starts": [shell, parent, outside] == ["container", host, host],
+                "that of the parent of this shell": [shell, parent] == [host, "container"],
+                "nobody's: execv() brings the old name back": [shell, parent, outside] == [host] * 3,
+            },
+            saw=(shell, parent, outside),
+        )
+        assert shell == "container"
+        assert first.ns("uts") != second.ns("uts")
         assert first.run("exit").endswith("parent: the child has ended")
+        assert first.run("echo hostname | ./uts | sed -n 3p") == "container"
+
+
+MACRO, MARK = "s/_GUN_SOURCE/_GNU_SOURCE/", "/execv/s/#.*//"
 
 
 @needs("gcc")
 def test_length_of_a_name(lab: Lab) -> None:
-    """sethostname("container", 10): nine letters, and a ten.
+    """sethostname("container", 10), and gethostname() with too little room.
 
     In C a text ends with a NUL byte. A function that is told a length needs no NUL; the program of the notes counts it
-    all the same.
+    all the same. And what happens on the way back, when there is too little room for the name?
     """
     first = lab.window("first")
     shutil.copy(lab.programs / "uts_unchecked.c", lab.directory)
@@ -429,11 +602,16 @@ def test_length_of_a_name(lab: Lab) -> None:
 
     with lab.step(
         "Nine or ten",
-        "The program calls sethostname() with 10, as the notes do, and its shell counts the letters of the name. "
-        "Then Python makes the call with 9, with 10 and with 4, and with longer and longer names.",
-        why="The kernel copies as many bytes as it is told and fills the rest of the field with NULs (kernel/sys.c). "
-        "The tenth byte is a NUL that would have been there anyway: no harm, but a slip. Given 4, it takes four "
-        "letters. The field has 64 bytes and a last NUL, so 65 are too many: EINVAL (sethostname(2), HOST_NAME_MAX).",
+        """
+        The program calls sethostname() with 10, as the notes do, and its shell counts the letters of the name. Then
+        Python makes the call with 9, with 10 and with 4, and with longer and longer names.
+        """,
+        found="The length counts bytes without a NUL: 9 is meant, 10 does no harm, 65 are too many.",
+        why="""
+            The kernel copies as many bytes as it is told and fills the rest of the field with NULs (kernel/sys.c). The
+            tenth byte is a NUL that would have been there anyway. Given 4, it takes four letters. The field has 64
+            bytes and a last NUL, so 65 are too many: EINVAL, as for a negative length (sethostname(2), HOST_NAME_MAX).
+        """,
         hint="sethostname(2) says what its second argument counts.",
         watch=[first],
         claims=["uts-07"],
@@ -442,7 +620,6 @@ def test_length_of_a_name(lab: Lab) -> None:
         longest = max(length for length in range(60, 70) if name_after("x" * length) == "x" * length)
         step.answer(longest)
         first.enter("./uts_unchecked")
-        assert first.run("hostname") == "container"
         assert first.run("hostname | tr -d '\\n' | wc -c") == "9"
         assert proc.read("/proc/sys/kernel/hostname", first.pid) == "container"
         first.run("exit")
@@ -450,7 +627,48 @@ def test_length_of_a_name(lab: Lab) -> None:
         assert name_after("cont") == "cont"
         assert longest == 64
         assert name_after("x" * 65) == "EINVAL"
-        assert first.run(f"unshare --uts hostname {'x' * 65}", status=1).status != 0
+        assert namespaces.run_in_new(Clone.NEWUTS, errno_of_a_negative_length) == errno.EINVAL
+
+    with lab.step(
+        "Too little room",
+        """
+        The notes show the kernel's function gethostname(): it cuts the name at the length that it is given, and says
+        EINVAL if that is negative. A child is called container, and asks the C library's function with room for 4,
+        for 9 and for 10 bytes.
+        """,
+        found="The C library cuts the name as well, but it tells of it: ENAMETOOLONG.",
+        why="""
+            Programs on x86-64 cannot call the kernel's function. That of the C library takes the name from uname(2) and
+            copies as much as there is room for. If the NUL at the end has no place it returns -1 with ENAMETOOLONG,
+            since glibc 2.2 (gethostname(2)). Its length has no sign, so there is no negative one.
+        """,
+        hint="container has nine letters, and a text in C has one byte more.",
+        watch=[first],
+        claims=["uts-14"],
+        ask=Choice(
+            "gethostname() is given room for 9 bytes; the name is container. What does it do?",
+            "it returns 0, and the nine letters stand there",
+            "it returns 0, and eight letters and a NUL stand there",
+            "it fails, and the nine letters stand there",
+            "it fails, and nothing was written",
+        ),
+    ) as step:
+        asked = namespaces.run_in_new(Clone.NEWUTS, ask_with_room_for, (4, 9, 10))
+        result, room = asked[9]
+        step.answer(
+            {
+                "it returns 0, and the nine letters stand there": (result, room) == ("0", b"container#"),
+                "it returns 0, and eight letters and a NUL stand there": (result, room) == ("0", b"containe\0#"),
+                "it fails, and the nine letters stand there": result != "0" and room == b"container#",
+                "it fails, and nothing was written": result != "0" and room == b"##########",
+            },
+            saw=asked,
+        )
+        assert asked == {
+            4: ("ENAMETOOLONG", b"cont######"),
+            9: ("ENAMETOOLONG", b"container#"),
+            10: ("0", b"container\0"),
+        }
 
 
 def name_after(name: str) -> str:
@@ -467,12 +685,29 @@ def set_and_get(name: str) -> str:
     return os.uname().nodename
 
 
+def errno_of_a_negative_length() -> int:
+    """The errno of sethostname("x", -1); to be run in a child."""
+    library = ctypes.CDLL(None, use_errno=True)
+    return ctypes.get_errno() if library.sethostname(b"x", ctypes.c_size_t(-1)) == -1 else 0
+
+
+def ask_with_room_for(lengths: tuple[int, ...]) -> dict[int, tuple[str, bytes]]:
+    """What gethostname() returns and writes (on top of ten #) for each length; to be run in a child."""
+    library, asked = ctypes.CDLL(None, use_errno=True), {}
+    sethostname("container")
+    for length in lengths:
+        room = ctypes.create_string_buffer(b"#" * 10, 10)
+        failed = library.gethostname(room, ctypes.c_size_t(length)) == -1
+        asked[length] = (errno.errorcode[ctypes.get_errno()] if failed else "0", room.raw)
+    return asked
+
+
 @needs("gcc")
 def test_program_without_rights(lab: Lab) -> None:
-    """The second program without root: a container that never was.
+    """The second program without root.
 
-    CLONE_NEWUTS needs CAP_SYS_ADMIN. The program of the notes does not look whether clone() worked, so it goes on as if
-    it had.
+    CLONE_NEWUTS needs CAP_SYS_ADMIN, a part of root's power. The program of the notes does not look whether clone()
+    worked.
     """
     first = lab.window("first")
     for program in ("uts_unchecked.c", "uts.c"):
@@ -481,38 +716,44 @@ def test_program_without_rights(lab: Lab) -> None:
 
     with lab.step(
         "Which lines come out?",
-        "The unchecked program is run without root's power. Read its lines as somebody would who does not know the "
-        "source. Then the checked one is run in the same way.",
-        why="clone() fails with EPERM and returns -1. waitpid(-1, ...) means: wait for any child; there is none, so "
-        "it fails too, with ECHILD, and at once (waitpid(2)). Both errors are thrown away, and the two lines of the "
-        "parent look like a container that started and stopped. The exit status is 0 as well.",
+        """
+        The unchecked program is run as an ordinary user. Read its lines as somebody would who does not know the source.
+        Then the checked program is run in the same way, and the unchecked one by root.
+        """,
+        found="Without root there is no container, and the two lines of the parent look as if there had been one.",
+        why="""
+            clone() fails with EPERM and returns -1. waitpid(-1, ...) means: wait for any child. There is none, so it
+            fails too, at once, with ECHILD (waitpid(2)). Both errors are thrown away. The exit status is 0 as well.
+        """,
         hint="Which of the three lines is printed by the child?",
         watch=[first],
         claims=["uts-08"],
         ask=Choice(
             "The unchecked program runs without root. Which lines appear?",
-            "all three lines",
+            "the lines of parent and child",
             "the two lines of the parent",
             "the first line only",
             "an error message",
         ),
     ) as step:
         said = first.run(f"{lab.ordinary_user} ./uts_unchecked < /dev/null")
-        lines = said.splitlines()
-        parent = ["parent: starting a child", "parent: the child has ended"]
-        step.answer(
-            "the two lines of the parent"
-            if lines == parent
-            else {1: "the first line only", 3: "all three lines"}.get(len(lines), "an error message")
-        )
-        assert lines == parent
-        assert said.status == 0
         checked = first.run(f"{lab.ordinary_user} ./uts < /dev/null", status=1)
-        assert checked.splitlines() == ["parent: starting a child", "clone: Operation not permitted"]
-        assert checked.status == 1
-        assert namespaces.run_in_new(Clone(0), wait_for_no_child) == errno.ECHILD
         root = first.run("./uts_unchecked < /dev/null").splitlines()
-        assert root == [parent[0], "child: about to become a shell", parent[1]]
+        lines = said.splitlines()
+        start, child, end = "parent: starting a child", "child: about to become a shell", "parent: the child has ended"
+        step.answer(
+            {
+                "the lines of parent and child": lines == [start, child, end],
+                "the two lines of the parent": lines == [start, end],
+                "the first line only": lines == [start],
+                "an error message": "not permitted" in said,
+            },
+            saw=said,
+        )
+        assert lines == [start, end]
+        assert checked.splitlines() == [start, "clone: Operation not permitted"]
+        assert root == [start, child, end]
+        assert namespaces.run_in_new(Clone(0), wait_for_no_child) == errno.ECHILD
 
 
 def wait_for_no_child() -> int:
@@ -528,20 +769,25 @@ def wait_for_no_child() -> int:
 def test_in_the_kernel(lab: Lab) -> None:
     """Where the kernel keeps the namespaces of a task.
 
-    The notes quote two structures of the kernel's source. The running kernel can be asked for its own: it carries a
-    description of all its types (BTF) in /sys/kernel/btf/vmlinux.
+    The notes quote two structures of the kernel's source; task_struct is that of a process. The running kernel can be
+    asked for its own: it carries a description of all its types (BTF) in /sys/kernel/btf/vmlinux.
     """
     need_types_of_the_kernel(lab)
     first, second = lab.window("first"), lab.window("second")
+    since = {"time_ns", "time_ns_for_children"} if lab.facts.kernel_at_least("5.6") else set()
 
     with lab.step(
         "The fields of nsproxy today",
-        "The structure in the notes has six pointers to namespaces. The one of this kernel is read from its own type "
-        "description. Look for what has been added.",
-        why="task_struct has the field nsproxy, as the notes say; the structure itself is declared in "
-        "include/linux/nsproxy.h, not in sched.h. time_ns and time_ns_for_children came with the time namespace in "
-        "Linux 5.6. The counter count is a refcount_t in newer kernels, which notices an overflow; it was an "
-        "atomic_t.",
+        """
+        The structure in the notes has six pointers to namespaces. The one of this kernel is read from its own type
+        description. Look for what has been added.
+        """,
+        found="nsproxy has two pointers more since Linux 5.6, for the time namespace.",
+        why="""
+            task_struct has the field nsproxy, as the notes say; the structure itself is declared in
+            include/linux/nsproxy.h, not in sched.h. Its counter says how many tasks use this nsproxy. So the counter of
+            a namespace counts the nsproxies that point to it, not the tasks; neither can be read from outside.
+        """,
         hint="The notes stop at seven kinds of namespaces. Which kind is missing there?",
         watch=[first],
         files=["/sys/kernel/btf/vmlinux"],
@@ -553,18 +799,21 @@ def test_in_the_kernel(lab: Lab) -> None:
         step.answer(len(pointers))
         assert "nsproxy" in structs["task_struct"]
         assert "count" in structs["nsproxy"]
-        assert set(NSPROXY_IN_THE_NOTES) <= set(pointers)
-        assert set(pointers) - set(NSPROXY_IN_THE_NOTES) == {"time_ns", "time_ns_for_children"}
+        assert set(pointers) == set(NSPROXY_IN_THE_NOTES) | since
 
     with lab.step(
-        "What nsproxy does not hold",
-        "A shell is started by unshare --user --pid, without --fork. It is in the new user namespace at once. But in "
-        "a new PID namespace it is not: only its next child is. Compare the links pid and pid_for_children.",
-        why="The user namespace of a task hangs on its credentials (cred->user_ns), because capabilities count in "
-        "it. Its own PID namespace is that of its struct pid (thread_pid), because a process keeps its number for "
-        'life. nsproxy has only pid_ns_for_children. So nsproxy is not all of it; and "user space", the notes\' '
-        "word, is something else: whatever does not run in the kernel.",
-        hint="Two links of /proc/PID/ns have no pointer of their name in nsproxy.",
+        "Two pointers to look for",
+        """
+        A shell is started by unshare --user --pid, without --fork. Compare its links user, pid and pid_for_children
+        with those of the second window, and look into which structures of the kernel they lead.
+        """,
+        found="nsproxy does not hold the user namespace, nor the PID namespace of the task itself.",
+        why="""
+            The user namespace is in the credentials (cred->user_ns), because capabilities count in it. The own PID
+            namespace is that of struct pid (thread_pid), because a process keeps its number for life. nsproxy has only
+            pid_ns_for_children. And "user space", the notes' word, is something else: all that runs outside the kernel.
+        """,
+        hint="Capabilities and user ids stand in the credentials of a task.",
         watch=[first, second],
         files=["/sys/kernel/btf/vmlinux"],
         claims=["uts-11"],
@@ -577,9 +826,8 @@ def test_in_the_kernel(lab: Lab) -> None:
         ),
     ) as step:
         structs = proc.read("/sys/kernel/btf/vmlinux", first.pid)
-        step.answer(next(name for name in USER_NS_CANDIDATES if "user_ns" in structs[name]))
-        assert "user_ns" not in structs["nsproxy"]
-        assert "user_ns" in structs["cred"]
+        candidates = ("nsproxy", "cred", "task_struct", "new_utsname")
+        step.answer({name: "user_ns" in structs[name] for name in candidates})
         assert "pid_ns" not in structs["nsproxy"]
         assert "pid_ns_for_children" in structs["nsproxy"]
         assert {"cred", "thread_pid"} <= set(structs["task_struct"])
@@ -593,13 +841,17 @@ def test_in_the_kernel(lab: Lab) -> None:
 
     with lab.step(
         "One pointer is exchanged",
-        "The second window changes nothing. The first one unshares only the PID namespace, and keeps a first process "
-        "in it. All ten links of the two are compared.",
-        why="All tasks that share all namespaces can share one nsproxy. When one of them unshares one namespace, it "
-        "gets a copy of the nsproxy in which one pointer is new (create_new_namespaces() in kernel/nsproxy.c). pid "
-        "is the exception: the pointer that changes is the one for children. The new PID namespace can be asked for "
-        "only when it has a process, so one is started in the background.",
-        hint="unshare --pid does not move the caller.",
+        """
+        The second window changes nothing. The first one unshares only the PID namespace, and starts a first process in
+        it. All ten links of the two are compared. Then the same with the UTS namespace.
+        """,
+        found="Only one link changes; for the PID namespace it is the link for the children.",
+        why="""
+            unshare(2) gives the task a new nsproxy that is a copy with one pointer exchanged (create_new_namespaces()
+            in kernel/nsproxy.c). That tasks with the same namespaces may share one nsproxy stands in the source: from
+            outside the links look the same either way.
+        """,
+        hint="Does unshare --pid move the caller?",
         watch=[first, second],
         claims=["uts-12"],
         ask=Text(
@@ -621,7 +873,6 @@ def test_in_the_kernel(lab: Lab) -> None:
 
 
 NSPROXY_IN_THE_NOTES = ("uts_ns", "ipc_ns", "mnt_ns", "pid_ns_for_children", "net_ns", "cgroup_ns")
-USER_NS_CANDIDATES = ("nsproxy", "cred", "task_struct", "new_utsname")
 
 
 @needs("gcc")
@@ -632,30 +883,54 @@ def test_who_reads_the_name(lab: Lab) -> None:
     a system call?
     """
     first = lab.window("first")
+    if lab.facts.machine not in ("x86_64", "aarch64"):
+        lab.unsupported("other machines may have the call", "use a machine with x86-64 or ARM64")
 
     with lab.step(
         "Look for its number",
-        "A system call is a number; the header <sys/syscall.h> has a macro SYS_... for each call of this machine. "
-        "The preprocessor of gcc puts the number in place of the macro, if there is such a macro.",
-        why="sethostname has a number. gethostname has none on x86-64, ARM64 and all architectures that came later: "
-        "gethostname(3) in the C library calls uname(2) and copies the field nodename. The kernel builds its "
-        "function only where __ARCH_WANT_SYS_GETHOSTNAME is defined, for old architectures (kernel/sys.c).",
+        """
+        A system call is a number; the header <sys/syscall.h> has a macro SYS_... for each call of this machine. The
+        preprocessor of gcc puts the number in place of the macro. Then the list of the kernel's functions is searched.
+        """,
+        found="The kernel has the function, but no number leads to it: there is no such system call.",
+        why="""
+            sethostname has a number. gethostname has none on x86-64, ARM64 and all architectures that came later:
+            gethostname(3) in the C library calls uname(2) and copies the field nodename. The kernel still contains the
+            function (__ARCH_WANT_SYS_GETHOSTNAME in kernel/sys.c), for the tables of older architectures.
+        """,
         hint="A name that is no macro comes out of the preprocessor as it went in.",
         watch=[first],
         claims=["uts-13"],
-        ask=Choice("Has this machine a system call gethostname?", "yes", "no"),
+        ask=Choice(
+            "The preprocessor is given SYS_sethostname, SYS_gethostname and SYS_uname. Which become numbers?",
+            "all three",
+            "SYS_sethostname and SYS_gethostname",
+            "SYS_sethostname and SYS_uname",
+            "SYS_sethostname only",
+        ),
     ) as step:
         first.run("echo 'SYS_sethostname SYS_gethostname SYS_uname' > calls")
-        found = first.run("gcc -E -P -x c -include sys/syscall.h calls | tail -n 1").split()
-        step.answer("no" if found[1] == "SYS_gethostname" else "yes")
-        assert found[0].isdigit()
-        assert found[1] == "SYS_gethostname"
-        assert found[2].isdigit()
+        numbers = [
+            word.isdigit() for word in first.run("gcc -E -P -x c -include sys/syscall.h calls | tail -1").split()
+        ]
+        step.answer(
+            {
+                "all three": numbers == [True, True, True],
+                "SYS_sethostname and SYS_gethostname": numbers == [True, True, False],
+                "SYS_sethostname and SYS_uname": numbers == [True, False, True],
+                "SYS_sethostname only": numbers == [True, False, False],
+            },
+            saw=numbers,
+        )
+        assert numbers == [True, False, True]
+        assert "sys_gethostname" in first.run("grep -w __.*_sys_gethostname /proc/kallsyms")
 
     with lab.step(
         "Watch hostname at work",
-        "strace prints each system call of a program. Asked for gethostname it does not know the word. Asked for "
-        "uname it shows the call, with the name in the field nodename.",
+        """
+        strace prints each system call of a program. It is asked for gethostname, then for uname.
+        """,
+        found="hostname asks by uname(2), and takes the field nodename.",
         why="strace knows all system calls of the machine by name, so its complaint is one more proof.",
         watch=[first],
         shows=["uts-13"],
@@ -665,73 +940,114 @@ def test_who_reads_the_name(lab: Lab) -> None:
         unknown = first.run("strace -e trace=gethostname hostname", status=1)
         called = first.run("strace -e trace=uname hostname")
         assert "invalid system call" in unknown
-        assert f'nodename="{first.run("hostname")}"' in called
+        assert f'nodename="{os.uname().nodename}"' in called
 
 
 def test_file_and_stale_copy(lab: Lab) -> None:
     """The variable HOSTNAME, and the file /proc/sys/kernel/hostname.
 
-    Two more places seem to hold the host name. One is a copy that grows old, the other one is the kernel's own field in
-    another dress.
+    Two more places seem to hold the host name: a variable of the shell, and a file in /proc.
     """
     first = lab.window("first")
     machine_name = first.run("hostname")
+    first.enter("unshare --uts /bin/bash")
 
     with lab.step(
         "exec bash",
-        "The notes say to run exec bash after a change of the name, because the prompt is old. That is done twice: "
-        "once with HOSTNAME as it is, and once with HOSTNAME exported.",
-        why="bash asks for the name once, when it starts, for the variable HOSTNAME and for the \\h of its prompt; "
-        "it never asks again (bash(1)). exec keeps the process and its namespaces and replaces the program. bash "
-        "sets HOSTNAME only if it is not in its environment yet; /proc/PID/environ shows the environment with which "
-        "a program was started.",
-        hint="When did this bash start, and what did it find in its environment?",
+        """
+        The notes say to run exec bash after a change of the name, because the prompt is old. That is done with
+        HOSTNAME as it is.
+        """,
+        found="bash asks for the name once, when it starts.",
+        why="""
+            bash asks for the name when it starts, for the variable HOSTNAME and for the \\h of its prompt; it never
+            asks again (bash(1)). exec keeps the process and its namespaces and replaces the program.
+        """,
+        hint="When did this bash start?",
         watch=[first],
         files=["/proc/PID/environ"],
         shows=["uts-x01"],
         ask=Choice(
-            "HOSTNAME is exported with the name x1. Then come `hostname x2` and `exec bash`. What is $HOSTNAME?",
-            "x1",
-            "x2",
+            "After `hostname x1`, before exec bash: what does `echo $HOSTNAME` print?", "x1", "the old name", "nothing"
         ),
     ) as step:
-        first.enter("unshare --uts /bin/bash")
         first.run("hostname x1")
-        assert first.run("echo $HOSTNAME") == machine_name
+        variable = first.run("echo $HOSTNAME")
+        step.answer({"x1": variable == "x1", "the old name": variable == machine_name, "nothing": variable == ""})
+        assert variable == machine_name
         first.enter("exec /bin/bash")
         assert first.run("echo $HOSTNAME") == "x1"
-        first.run("export HOSTNAME; hostname x2")
+
+    with lab.step(
+        "exec bash, with HOSTNAME exported",
+        """
+        HOSTNAME, which is x1 now, is exported: it becomes part of the environment that a new program is given. Then
+        come hostname x2 and exec bash.
+        """,
+        found="An exported HOSTNAME stays as it is, even in a new bash.",
+        why="""
+            bash sets HOSTNAME only if it does not find it in its environment; /proc/PID/environ shows the environment
+            with which a program was started.
+        """,
+        hint="What does the new bash find in its environment?",
+        watch=[first],
+        files=["/proc/PID/environ"],
+        shows=["uts-x01"],
+        ask=Choice("What do `hostname` and `echo $HOSTNAME` print then?", "x1 and x1", "x2 and x1", "x2 and x2"),
+    ) as step:
+        first.run("export HOSTNAME=x1; hostname x2")
         first.enter("exec /bin/bash")
-        variable = first.run("echo $HOSTNAME")
-        step.answer(variable)
-        assert first.run("hostname") == "x2"
-        assert variable == "x1"
+        name, variable = first.run("hostname; echo $HOSTNAME").splitlines()
+        step.answer(
+            {
+                "x1 and x1": (name, variable) == ("x1", "x1"),
+                "x2 and x1": (name, variable) == ("x2", "x1"),
+                "x2 and x2": (name, variable) == ("x2", "x2"),
+            },
+            saw=(name, variable),
+        )
+        assert (name, variable) == ("x2", "x1")
         assert proc.read("/proc/PID/environ", first.pid)["HOSTNAME"] == "x1"
 
     with lab.step(
         "Write to the file",
-        "Now the name is set by a write to the file. uname -n tells what the kernel thinks, $HOSTNAME what the shell "
-        "thinks.",
-        why="A write to the file ends in the same field as sethostname(2) (kernel/utsname_sysctl.c). The file "
-        "belongs to root of the machine and has mode 0644, so root of an ordinary user's namespace may call "
-        "sethostname() but not write here.",
+        """
+        Now the name is set by a write to the file. uname -n tells what the kernel thinks, $HOSTNAME what the shell
+        thinks.
+        """,
+        found="The file is another way to the name in the kernel; the variable of the shell is a copy.",
+        why="""
+            A write to the file ends in the same field as sethostname(2) (kernel/utsname_sysctl.c). The file belongs to
+            root of the machine and has mode 0644, so root of an ordinary user's namespace may call sethostname() but
+            not write here.
+        """,
         watch=[first],
         files=["/proc/PID/environ"],
         claims=["uts-x01"],
         ask=Choice(
-            "The name is x2, and y3 is written to the file. What does `echo $HOSTNAME` print then?",
-            "x1",
-            "x2",
-            "y3",
+            "HOSTNAME is exported as x1, the name is x2, and y3 is written to the file. What do `uname -n` and "
+            "`echo $HOSTNAME` print then?",
+            "x2 and x1",
+            "y3 and x1",
+            "y3 and x2",
+            "y3 and y3",
         ),
     ) as step:
         if lab.facts.rootless:
             lab.unsupported("the file belongs to root of the machine", "run pytest as root, or in the VM (vagrant up)")
-        first.run("echo y3 > /proc/sys/kernel/hostname")
-        variable = first.run("echo $HOSTNAME")
-        step.answer(variable)
-        assert first.run("uname -n; hostname; cat /proc/sys/kernel/hostname") == "y3\ny3\ny3"
-        assert variable == "x1"
+        first.run("export HOSTNAME=x1; hostname x2; echo y3 > /proc/sys/kernel/hostname")
+        name, variable = first.run("uname -n; echo $HOSTNAME").splitlines()
+        step.answer(
+            {
+                "x2 and x1": (name, variable) == ("x2", "x1"),
+                "y3 and x1": (name, variable) == ("y3", "x1"),
+                "y3 and x2": (name, variable) == ("y3", "x2"),
+                "y3 and y3": (name, variable) == ("y3", "y3"),
+            },
+            saw=(name, variable),
+        )
+        assert first.run("hostname; cat /proc/sys/kernel/hostname") == "y3\ny3"
+        assert (name, variable) == ("y3", "x1")
 
 
 @needs("net namespace")
@@ -749,25 +1065,42 @@ def test_name_without_an_address(lab: Lab) -> None:
 
     with lab.step(
         "Ask for the full name",
-        "The shell has its own UTS, mount and network namespace. After hostname x1 it runs hostname -f, which asks "
-        "the resolver. Then a line for x1 is put into a private copy of /etc/hosts, and it asks again.",
-        why="The kernel keeps names, the resolver keeps addresses: hostname -f looks up its own name through "
-        "nsswitch.conf(5), first in /etc/hosts. That is a file, so a matter of the mount namespace. Docker writes an "
-        "/etc/hosts for each container for this reason. The network namespace is there so that nobody asks a DNS "
-        "server.",
+        """
+        The shell has its own UTS, mount and network namespace, so that nobody asks a DNS server. After hostname x1 it
+        runs hostname -f, which asks the resolver. Then a line for x1 is put into a private copy of /etc/hosts, and it
+        asks again.
+        """,
+        found="The kernel keeps the name, a file keeps the address: hostname -f needs a line in /etc/hosts.",
+        why="""
+            hostname -f looks up its own name through nsswitch.conf(5), first in /etc/hosts. That is a file, so a matter
+            of the mount namespace. Docker writes an /etc/hosts for each container for this reason.
+        """,
         hint="Is /etc/hosts part of the UTS namespace?",
         watch=[first],
         files=["/etc/hosts"],
         claims=["uts-x02"],
-        ask=Choice("Does `hostname -f` work right after `hostname x1`?", "yes", "no"),
+        ask=Choice(
+            "What does `hostname -f` print right after `hostname x1`?",
+            "x1",
+            "the old full name of the machine",
+            "localhost",
+            "an error message",
+        ),
     ) as step:
+        old = first.run("hostname")
         first.enter("unshare --uts --mount --net /bin/bash")
-        before = first.run("cat /etc/hosts")
         first.run("hostname x1")
-        unknown = first.run("hostname -f", status=1)
-        step.answer("yes" if unknown.status == 0 else "no")
-        assert first.run("cat /etc/hosts") == before
-        assert unknown.status != 0
+        asked = first.run("hostname -f", status=(0, 1))
+        step.answer(
+            {
+                "x1": asked == "x1",
+                "the old full name of the machine": asked.partition(".")[0] == old.partition(".")[0],
+                "localhost": asked == "localhost",
+                "an error message": asked.status == 1 and asked.startswith("hostname: "),
+            },
+            saw=asked,
+        )
+        assert asked.status == 1
         first.run("cp /etc/hosts hosts; echo '127.0.0.1 x1.example x1' >> hosts; mount --bind hosts /etc/hosts")
         assert first.run("hostname -f") == "x1.example"
 
@@ -783,44 +1116,89 @@ def hosts_sources() -> list[str]:
 
 @needs("user namespace")
 def test_owner_of_the_namespace(lab: Lab) -> None:
-    """Who may set the name: the root of the user namespace that owns it.
+    """Who may set the name, and who may enter.
 
-    Being root is not enough to set a host name. One must be root in the user namespace to which the UTS namespace
-    belongs.
+    A UTS namespace belongs to a user namespace: to the one in which its maker was. A user namespace has its own root;
+    the lab about users comes back to it. Is being root enough?
     """
     first, second = lab.window("first"), lab.window("second")
 
     with lab.step(
-        "Root, but not here",
-        "The shell in a new user namespace is root there, with all capabilities. It still may not set the host name. "
-        "Three flags are tried to help it, one at a time.",
-        why="sethostname(2) asks for CAP_SYS_ADMIN in the user namespace that owns the UTS namespace of the caller. "
-        "Without --uts that is still the one outside, over which the new root has no power. Made together with the "
-        "user namespace, the UTS namespace is owned by it (user_namespaces(7)); NS_GET_USERNS shows the owner "
-        "(ioctl_ns(2)).",
+        "Root of a new user namespace",
+        """
+        The shell in a new user namespace is root there, with all capabilities (the single powers that root is made of).
+        It tries to set the host name. Three flags are tried to help it, one at a time.
+        """,
+        found="To set the name one must be root in the user namespace that owns the UTS namespace.",
+        why="""
+            sethostname(2) asks for CAP_SYS_ADMIN in the user namespace that owns the UTS namespace of the caller.
+            Without --uts that is still the one outside, over which the new root has no power. Made together with the
+            user namespace, the UTS namespace is owned by it (user_namespaces(7); NS_GET_USERNS, ioctl_ns(2)).
+        """,
         hint="Which user namespace owns the UTS namespace in which the shell sits?",
         watch=[first, second],
         files=["/proc/PID/ns/uts NS_GET_USERNS"],
         claims=["uts-x03"],
         ask=Choice(
-            "`unshare --user --map-root-user hostname x` fails. Which flag makes it work?",
+            "`unshare --user --map-root-user hostname x`: with which other flag does it work?",
             "--mount",
             "--uts",
             "--pid --fork",
-            "none does",
+            "it needs no other",
         ),
     ) as step:
-        flags = ("--mount", "--uts", "--pid --fork")
-        works = [flag for flag in flags if second.run(f"unshare -U -r {flag} hostname inner", status=None).status == 0]
-        step.answer(works[0] if works else "none does")
-        first.enter("unshare --user --map-root-user /bin/bash")
-        assert first.run("id -u") == "0"
-        assert first.run("hostname inner", status=1).status != 0
-        assert namespaces.link(first.pid, "uts") == second.ns("uts")
-        first.exit()
+        flags = {"--mount": "--mount", "--uts": "--uts", "--pid --fork": "--pid --fork", "it needs no other": ""}
+        tried = {
+            flag: second.run(f"unshare -U -r {option} hostname inner", status=None) for flag, option in flags.items()
+        }
+        step.answer({flag: said.status == 0 for flag, said in tried.items()}, saw=tried)
+        assert all("Operation not permitted" in said or "root" in said for said in tried.values() if said.status)
         first.enter("unshare --user --map-root-user --uts /bin/bash")
         assert first.run("hostname inner; hostname") == "inner"
         assert namespaces.owning_user_namespace(f"/proc/{first.pid}/ns/uts") == first.ns("user")
         assert first.ns("user") != second.ns("user")
         assert second.run("hostname") != "inner"
-        assert works == ["--uts"]
+
+    with lab.step(
+        "The maker comes back",
+        """
+        A user without capabilities makes a user namespace with a UTS namespace in it. The same user, from outside,
+        tries to enter the UTS namespace alone, and then together with the user namespace.
+        """,
+        found="setns() asks for the right twice: in the owner of the namespace, and in one's own user namespace.",
+        why="""
+            Who made a user namespace has all capabilities in it, also from outside. For UTS, IPC, network and cgroup
+            setns(2) wants CAP_SYS_ADMIN in the caller's own user namespace as well. Outside the user has none; after
+            setns() into the user namespace both are the same one.
+        """,
+        hint="In which user namespace is the caller at the moment of the call?",
+        watch=[first, second],
+        claims=["uts-x05"],
+        ask=Choice(
+            "nsenter --uts, and nsenter --user --uts, by the user who made both namespaces. Which one enters?",
+            "both",
+            "only the one without --user",
+            "only the one with --user",
+            "neither",
+        ),
+    ) as step:
+        if lab.facts.rootless:
+            lab.unsupported("there is no second user here", "run pytest as root, or in the VM (vagrant up)")
+        first.exit()
+        first.enter(f"{lab.ordinary_user} unshare --user --map-root-user --uts /bin/bash")
+        first.run("hostname owned")
+        enter = f"{lab.ordinary_user} nsenter --preserve-credentials --target {first.pid}"
+        alone = second.run(f"{enter} --uts hostname", status=(0, 1))
+        together = second.run(f"{enter} --user --uts hostname", status=(0, 1))
+        step.answer(
+            {
+                "both": alone == together == "owned",
+                "only the one without --user": alone == "owned" and together.status == 1,
+                "only the one with --user": alone.status == 1 and together == "owned",
+                "neither": alone.status == together.status == 1,
+            },
+            saw=(alone, together),
+        )
+        assert "Operation not permitted" in alone
+        assert together == "owned"
+        assert namespaces.owner_uid(f"/proc/{first.pid}/ns/user") != os.geteuid()

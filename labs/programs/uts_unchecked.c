@@ -1,7 +1,7 @@
 /*
  * A shell in a UTS namespace of its own, with no check of any result.
  *
- * This is the program of the notes with only that mended which the compiler refuses: the macro is spelt right and the
+ * This is uts_with_slips.c with only that mended which the compiler refuses: the macro is spelt right and the
  * stray mark is gone. Run it as an ordinary user and read its lines: would you know that there never was a child?
  */
 #define _GNU_SOURCE

@@ -1,8 +1,9 @@
 /*
- * The first program with a UTS namespace, as the notes print it. IT DOES NOT COMPILE, and is not meant to.
+ * The first program with a UTS namespace, after the notes, with their slips. IT DOES NOT COMPILE, and is not meant to.
  *
- * Kept as in the notes: the misspelt macro, the stray mark after execv, the length of 10 for a name of 9 letters, and
- * no check of any result. uts_unchecked.c mends what the compiler refuses; uts.c mends the rest.
+ * The slips of the notes: the misspelt macro, the stray mark after execv, the length of 10 for a name of 9 letters, and
+ * no check of any result. (The notes leave out the #include lines here.) uts_unchecked.c mends what the compiler
+ * refuses; uts.c mends the rest.
  */
 #define _GUN_SOURCE
 #include <sched.h>
