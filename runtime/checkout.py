@@ -12,11 +12,14 @@ REPORT_VARIABLE = "UNSHARED_REPORT"  # what the report directory is called outsi
 
 
 def lab_name(file: Path) -> str:
-    """The name of a lab: ``uts`` of test_01_uts.py."""
-    return re.sub(r"^test_(\d+_)?", "", file.stem)
+    """The name of a lab: ``uts`` of test_01_uts.py, ``review`` of test_06b_review.py."""
+    return re.sub(r"^test_(\d+[a-z]?_)?", "", file.stem)
 
 
 def lab_number(file: Path) -> int:
-    """The place of a lab in the course: 1 of test_01_uts.py; 99 where the name has no number."""
-    found = re.match(r"test_(\d+)_", file.name)
+    """The place of a lab in the course: 1 of test_01_uts.py; 99 where the name has no number.
+
+    A lab with a letter, test_01b_uts_kernel.py, follows the one without: between equal places the names decide.
+    """
+    found = re.match(r"test_(\d+)[a-z]?_", file.name)
     return int(found[1]) if found else 99
