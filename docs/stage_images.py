@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME, DIMMED_MONOKAI, TerminalTheme
 
-from runtime.stage.emulator import Emulator
+from record.screen import Screen
 from runtime.stage.panes import fold
 from runtime.stage.tty import END_FRAME
 
@@ -61,7 +61,7 @@ class Terminal:
     """The stage on a pseudo-terminal, and what it shows."""
 
     def __init__(self, columns: int, rows: int, report: str) -> None:
-        self.screen = Emulator(columns, rows)
+        self.screen = Screen(columns, rows)
         self._child: pexpect.spawn[str] = pexpect.spawn(
             sys.executable,
             ["-m", "pytest", "labs/", "--step", "--lab", "uts", "--report-dir", report, "-p", "no:cacheprovider"],
@@ -88,16 +88,14 @@ class Terminal:
         self._child.close()
 
 
-def svg(screen: Emulator, title: str, theme: TerminalTheme) -> str:
+def svg(screen: Screen, title: str, theme: TerminalTheme) -> str:
     """What a screen shows, as a picture."""
     console = Console(
         record=True, width=screen.columns, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
-    for number in range(screen.lines):
-        cursor = screen.cursor.x if number == screen.cursor.y and not screen.cursor.hidden else None
-        console.print(
-            Segments([*fold(screen.buffer[number], screen.columns, cursor=cursor)[0], Segment.line()]), end=""
-        )
+    for number in range(screen.top, screen.top + screen.rows):
+        cursor = screen.column if number == screen.position else None
+        console.print(Segments([*fold(screen.line(number), screen.columns, cursor=cursor)[0], Segment.line()]), end="")
     return console.export_svg(title=title, theme=theme, code_format=FORMAT)
 
 

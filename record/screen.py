@@ -1,34 +1,31 @@
-r"""What a window printed, as lines of coloured text, at each moment.
+r"""The only terminal screen: what a window shows after what it printed, however that was torn into pieces.
 
-A terminal emulator (pyte) is fed with the window's output of one exercise, piece by piece, so that what a step shows is
-what a person at the window would have seen: the prompt it began with, typed text as echoed, colours, overwritten
-lines. Sequences that show nothing (titles, links, shell-integration marks) vanish; bytes that are no UTF-8 stand in
-the record as ``\xNN`` and stay like this.
+pyte keeps the cells. Around it: what scrolls off the top or is cleared stays readable, the second screen of editors is
+left again, joined characters are drawn as a simple terminal draws them, and nothing that is printed can end it.
+Sequences that show nothing (titles, links, shell-integration marks) vanish; characters that would hide something are
+spelled out, as ``visible`` does; bytes that are no UTF-8 stand in the record as ``\xNN`` and stay like this.
 """
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
 import pyte
-import pyte.modes
+from pyte.screens import Char, Margins
+from wcwidth import wcwidth
 
 from record.text import visible
 
-LINES = 400
-"""Lines of one window and step that are shown; of longer output the middle is left out."""
-WIDTH = 2000
-"""Characters of one line that are shown before it is cut."""
 COLUMNS, ROWS = 80, 24
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a stretch of text looks. A colour is "" (the default), a name of pyte ("red") or six hex digits."""
+    """How a stretch of text looks. A colour is "" (the default), a name ("red", "brightred") or six hex digits."""
 
     front: str = ""
     back: str = ""
@@ -41,23 +38,9 @@ class Look:
 
 PLAIN = Look()
 Line = tuple[tuple[str, Look], ...]
-
-
-@dataclass
-class Shown:
-    """What a step added to a window: its last `earlier` lines from before, and its own `head` and `tail`.
-
-    `left_out` lines between head and tail are not shown.
-    """
-
-    earlier: list[Line] = field(default_factory=list)
-    head: list[Line] = field(default_factory=list)
-    left_out: int = 0
-    tail: list[Line] = field(default_factory=list)
-
-    @property
-    def lines(self) -> list[Line]:
-        return self.head + self.tail
+"""A line: stretches of one look, without plain blanks at its end."""
+Cell = tuple[str, int, Look]
+"""What stands in a cell, how many columns it takes, and its look."""
 
 
 def plain(line: Line) -> str:
@@ -65,304 +48,290 @@ def plain(line: Line) -> str:
     return "".join(text for text, _ in line)
 
 
-@dataclass(frozen=True)
-class Change:
-    """What a piece of output changed: the lines of the step from number `first` on; none: the step ends before it."""
-
-    first: int
-    lines: list[Line]
-
-
-class Terminal:
-    """One window over one exercise. ``play`` takes its output; ``begin`` and ``shown`` bracket a step."""
-
-    def __init__(self, columns: int = COLUMNS, rows: int = ROWS) -> None:
-        self._screen = _Screen(max(columns, 1), max(rows, 1))
-        self._stream = pyte.Stream(self._screen)
-        self._from = 0
-        self._left_out = 0
-        self._cut_at = 0
-        self._last: list[Line] = []
-
-    def resize(self, columns: int, rows: int) -> None:
-        """Follow the window to a new size; lines that no longer fit go to the history."""
-        if columns > 0 and rows > 0:
-            self._screen.grow(columns, rows)
-
-    def begin(self) -> None:
-        """From here on is a new step; the line of the cursor (the prompt) belongs to it."""
-        self._from = self._screen.position
-        self._left_out = 0
-        self._last = []
-
-    def feed(self, output: str) -> None:
-        """Take all that the window printed in the step, in one piece."""
-        for _ in self.play([output]):
-            pass
-
-    def play(self, pieces: Sequence[str]) -> Iterator[list[Change]]:
-        """Take what the window printed, piece by piece; after each comes what it changed of the first lines."""
-        output = "".join(pieces)
-        head, skipped, tail = _cut(output)
-        start, end = len(head), len(output) - len(tail)
-        at, held = 0, ""
-        for number, piece in enumerate(pieces, 1):
-            before, after = piece[: max(0, start - at)], piece[max(0, end - at) :] if skipped else ""
-            crossed = skipped and at <= start < at + len(piece)
-            at += len(piece)
-            text = held + before
-            held = _begun(text) if number < len(pieces) and not crossed else ""
-            self._write(text.removesuffix(held))
-            if crossed:
-                self._cut_at = self._screen.position
-                self._left_out += skipped.count("\n")
-                self._write("".join(_SGR.findall(skipped)))
-            if skipped:
-                self._write(after)
-            yield self._changes()
-
-    def _changes(self) -> list[Change]:
-        """What of the first lines of the step differs from when this was asked before."""
-        shown, screen = self._last, self._screen
-        length = max(0, min(screen.length - self._from, LINES // 2))
-        touched = {number - self._from for number in screen.touch()} | set(range(len(shown), length))
-        changes: list[Change] = []
-        for number in sorted(number for number in touched if 0 <= number < length):
-            line = screen.line(self._from + number)
-            if shown[number : number + 1] == [line]:
-                continue
-            shown[number : number + 1] = [line]
-            if changes and number == changes[-1].first + len(changes[-1].lines):
-                changes[-1].lines.append(_shorten(line))
-            else:
-                changes.append(Change(number, [_shorten(line)]))
-        if len(shown) > length:
-            del shown[length:]
-            changes.append(Change(length, []))
-        return changes
-
-    def shown(self, earlier: int = 0) -> Shown:
-        """What the step has added so far, with up to `earlier` lines from before it."""
-        lines = self._screen.history()
-        new = [_shorten(line) for line in lines[self._from :]]
-        before = [_shorten(line) for line in lines[max(0, self._from - earlier) : self._from]]
-        cut = self._cut_at - self._from if self._left_out else len(new)
-        head, tail = new[:cut], new[cut:]
-        hidden = self._left_out + max(0, len(head) - LINES // 2) + max(0, len(tail) - LINES // 2)
-        if self._left_out:
-            return Shown(before, head[: LINES // 2], hidden, _stripped(tail[-LINES // 2 :]))
-        if len(new) > LINES:
-            return Shown(before, new[: LINES // 2], len(new) - LINES, _stripped(new[-LINES // 2 :]))
-        return Shown(before, _stripped(new))
-
-    def _write(self, text: str) -> None:
-        for line in _safe(text).splitlines(keepends=True):
-            try:
-                self._stream.feed(line)
-            except Exception:  # pyte's parser is dead after an error in a sequence it half knows: begin anew behind it
-                self._stream = pyte.Stream(self._screen)
+def cells(line: Line) -> Iterator[Cell]:
+    """The cells of a line, from left to right."""
+    for text, look in line:
+        held = ""
+        for char in text:
+            if held and wcwidth(char) > 0:
+                yield held, wcwidth(held[0]), look
+                held = ""
+            held += char
+        if held:
+            yield held, wcwidth(held[0]), look
 
 
-class _Screen(pyte.Screen):
-    """A screen that keeps what scrolls off its top or is cleared, and knows the second screen of editors. Lines are
-    counted from the first one ever printed."""
+class Screen:
+    """A terminal of this size. Lines are counted from the first one ever printed.
 
-    def __init__(self, columns: int, rows: int) -> None:
-        self.scrolled: list[Line] = []
-        self.first: tuple[object, ...] | None = None
-        self._touched: set[int] = set()
-        super().__init__(columns, rows)
+    ``kept``: how many lines that have scrolled away can still be read at least (None: all).
+    """
+
+    def __init__(self, columns: int = COLUMNS, rows: int = ROWS, kept: int | None = None) -> None:
+        self._cells = _Cells(max(columns, 1), max(rows, 1), kept)
+        self._stream = pyte.Stream(self._cells)
+        self._begun = ""
+
+    @property
+    def columns(self) -> int:
+        return self._cells.columns
+
+    @property
+    def rows(self) -> int:
+        return self._cells.lines
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest line that can be read."""
+        return self._cells.forgotten
+
+    @property
+    def top(self) -> int:
+        """The number of the line at the top of the screen."""
+        return self._cells.above
 
     @property
     def position(self) -> int:
         """The number of the cursor's line."""
-        return len(self.scrolled) + self.cursor.y
+        return self._cells.above + self._cells.cursor.y
+
+    @property
+    def column(self) -> int | None:
+        """The column of the cursor, from 0 on; None when it is hidden."""
+        return None if self._cells.cursor.hidden else self._cells.cursor.x
 
     @property
     def length(self) -> int:
         """The number of lines down to the last one that holds something, or the cursor."""
-        below = (y for y in range(self.lines - 1, self.cursor.y, -1) if self._line(y))
-        return len(self.scrolled) + next(below, self.cursor.y) + 1
+        cells = self._cells
+        below = (y for y in range(cells.lines - 1, cells.cursor.y, -1) if cells.line(y))
+        return cells.above + next(below, cells.cursor.y) + 1
 
     def line(self, number: int) -> Line:
-        above = len(self.scrolled)
-        return self.scrolled[number] if number < above else self._line(number - above)
+        """The line of this number; one that is no longer, or not yet there is empty."""
+        above = self._cells.above
+        if number >= above:
+            return self._cells.line(number - above)
+        return self._cells.scrolled[number - self.first] if number >= self.first else ()
 
-    def history(self) -> list[Line]:
-        """All lines."""
-        return [self.line(number) for number in range(self.length)]
+    def lines(self) -> list[Line]:
+        """All lines that can be read."""
+        return [self.line(number) for number in range(self.first, self.length)]
 
-    def touch(self) -> set[int]:
+    def text(self) -> list[str]:
+        """All lines that can be read, as text."""
+        return [plain(line) for line in self.lines()]
+
+    def touched(self) -> set[int]:
         """The numbers of lines that may have changed since this was asked before."""
-        self._settle()
-        touched, self._touched = self._touched, set()
+        self._cells.settle()
+        touched, self._cells.touched = self._cells.touched, set()
         return touched
 
-    def _settle(self) -> None:
+    def feed(self, output: str, ends: bool = False) -> None:
+        """Show what was printed; never raises. A sequence that has begun waits for its rest, unless `ends` is true."""
+        output, self._begun = self._begun + output, ""
+        for found in _TOKENS.finditer(output):
+            if found["begun"] and not ends:
+                self._begun = found[0]
+            else:
+                self._show(found)
+
+    def _show(self, found: re.Match[str]) -> None:
+        text = found["text"] or _sequence(found) or visible(found["begun"] or found["broken"] or "")
+        if text:
+            try:
+                self._stream.feed(visible(text, keep=_OBEYED) if _STRANGE.search(text) else text)
+            except Exception:  # pyte's parser is dead after an error in a sequence that it half knows
+                self._stream = pyte.Stream(self._cells)
+
+
+class _Cells(pyte.Screen):
+    """The cells of a screen, and above them the lines that left it."""
+
+    def __init__(self, columns: int, rows: int, kept: int | None) -> None:
+        self.scrolled: list[Line] = []
+        self.forgotten = 0
+        self.touched: set[int] = set()
+        self._kept = kept
+        self._first: tuple[dict[int, dict[int, Char]], int, int] | None = None  # the first screen, under the second one
+        super().__init__(columns, rows)
+
+    @property
+    def above(self) -> int:
+        return self.forgotten + len(self.scrolled)
+
+    def settle(self) -> None:
         """Count what was touched by lines, before the screen moves over them."""
-        self._touched |= {len(self.scrolled) + y for y in self.dirty}
+        self.touched |= {self.above + y for y in self.dirty}
         self.dirty.clear()
 
-    def grow(self, columns: int, rows: int) -> None:
-        self._settle()
-        for _ in range(self.cursor.y - rows + 1):
-            self.scrolled.append(self._line(0))
-            self.cursor.y -= 1
-            for y in range(self.lines):
-                self.buffer[y] = self.buffer[y + 1]
-        cursor = self.cursor.x, self.cursor.y
-        super().resize(max(rows, self.lines), columns)
-        self.lines = rows
-        self.cursor.x, self.cursor.y = min(cursor[0], columns - 1), min(cursor[1], rows - 1)
+    def line(self, y: int) -> Line:
+        row = self.buffer.get(y)  # reads only: a signal may have come in the middle of feed
+        if not row:
+            return ()
+        shown = [row.get(x, self.default_char) for x in range(min(max(row) + 1, self.columns))]
+        text = "".join([cell.data for cell in shown])
+        if not text.isascii() or len(text) != len(shown):
+            shown = [cell for cell in map(_whole, shown, [None, *shown], [*shown[1:], None]) if cell.data]
+        while shown and shown[-1].data == " " and _look(shown[-1][1:]) == PLAIN:
+            shown.pop()
+        runs = ((look, list(run)) for look, run in groupby(shown, _ATTRIBUTES))
+        return tuple(("".join(cell.data for cell in run), _look(look)) for look, run in runs)
+
+    # What pyte calls
+
+    def draw(self, data: str) -> None:
+        """Draw text. pyte itself leaves out all that follows a character without width that is no accent."""
+        if data.isascii():
+            super().draw(data)
+            return
+        for char in data:
+            if char in _JOINING or wcwidth(char) <= 0:
+                self._join(char)
+                continue
+            if wcwidth(char) == 2 and self.cursor.x == self.columns - 1:
+                self.cursor.x = self.columns  # there is no room for both halves
+            super().draw(char)
 
     def index(self) -> None:
-        if self.cursor.y == self.lines - 1 and self.margins is None and self.first is None:
-            self._settle()
-            self.scrolled.append(self._line(0))
+        top, bottom = self.margins or Margins(0, self.lines - 1)
+        if self.cursor.y != bottom or top != 0 or self._first is not None:
             super().index()
-            self.dirty.clear()
-            self.dirty.add(self.lines - 1)
-        else:
-            super().index()
+            return
+        self.settle()
+        self._keep([self.line(0)])
+        super().index()
+        self.dirty.clear()
+        self.dirty.update(range(bottom, self.lines))
 
     def erase_in_display(self, how: int = 0, *args: object, **kwargs: object) -> None:
-        whole = how == 2 or (how == 0 and self.cursor.x == self.cursor.y == 0)
-        if whole and self.first is None:
-            self._keep()
+        """Erase; what a whole screen held is kept above it, also from `clear`, which would forget it (3)."""
+        if self._first is None and (how == 2 or (how == 0 and self.cursor.x == self.cursor.y == 0)):
+            self._keep_screen()
         if how < 3:
             super().erase_in_display(how)
 
     def reset(self) -> None:
-        if self.scrolled or self.buffer:
-            self._keep()
+        if self._first is None and self.buffer:
+            self._keep_screen()
+        self._first = None
         super().reset()
 
     def set_mode(self, *modes: int, **kwargs: bool) -> None:
-        if kwargs.get("private") and set(modes) & {47, 1047, 1049}:
-            if self.first is None:
-                self.first = {y: line.copy() for y, line in self.buffer.items()}, self.cursor.x, self.cursor.y
-                self.dirty.update(range(self.lines))
-                self.buffer.clear()
-                self.cursor.x = self.cursor.y = 0
-            return
-        super().set_mode(*modes, **kwargs)
+        others = set(modes)
+        if kwargs.get("private") and others & _SECOND_SCREEN:
+            others -= _SECOND_SCREEN
+            if self._first is None:
+                self._first = {y: dict(line) for y, line in self.buffer.items()}, self.cursor.x, self.cursor.y
+                self._fill({}, 0, 0)
+        if others:
+            super().set_mode(*others, **kwargs)
 
     def reset_mode(self, *modes: int, **kwargs: bool) -> None:
-        if kwargs.get("private") and set(modes) & {47, 1047, 1049}:
-            if self.first is not None:
-                buffer, self.cursor.x, self.cursor.y = self.first  # type: ignore[assignment]
-                self.buffer.clear()
-                self.buffer.update(buffer)  # type: ignore[call-overload]
-                self.dirty.update(range(self.lines))
-                self.first = None
-            return
-        super().reset_mode(*modes, **kwargs)
+        others = set(modes)
+        if kwargs.get("private") and others & _SECOND_SCREEN:
+            others -= _SECOND_SCREEN
+            if self._first is not None:
+                self._fill(*self._first)
+                self._first = None
+        if others:
+            super().reset_mode(*others, **kwargs)
 
-    def _keep(self) -> None:
-        self._settle()
-        rows = [self._line(y) for y in range(self.lines)]
+    def _fill(self, buffer: dict[int, dict[int, Char]], x: int, y: int) -> None:
+        self.dirty.update(range(self.lines))
+        self.buffer.clear()
+        for number, line in buffer.items():
+            self.buffer[number].update(line)
+        self.cursor.x, self.cursor.y = x, y
+
+    def _keep_screen(self) -> None:
+        self.settle()
+        rows = [self.line(y) for y in range(self.lines)]
         used = max((y for y, row in enumerate(rows) if row), default=-1)
-        self.scrolled += rows[: used + 1]
+        self._keep(rows[: used + 1])
 
-    def _line(self, y: int) -> Line:
-        row = self.buffer.get(y)
-        if not row:
-            return ()
-        cells = [row[x] for x in range(max(row) + 1)]
-        while cells and not cells[-1].data.strip() and _look(cells[-1]) == PLAIN:
-            cells.pop()
-        runs = [list(run) for _, run in groupby(cells, _ATTRIBUTES)]
-        return tuple(("".join(cell.data for cell in run), _look(run[0])) for run in runs)
+    def _keep(self, lines: list[Line]) -> None:
+        self.scrolled += lines
+        if self._kept is not None and len(self.scrolled) > 2 * self._kept:
+            gone = len(self.scrolled) - self._kept
+            self.forgotten += gone
+            del self.scrolled[:gone]
+
+    def _join(self, char: str) -> None:
+        """Marks go to the character before them. Of joined emoji each is drawn, without what joins or colours it."""
+        line, x = self.buffer[self.cursor.y], self.cursor.x - 1
+        if x > 0 and not line[x].data:
+            x -= 1
+        before = line[x].data if x >= 0 else ""
+        if char in _JOINING:
+            if before.isascii():
+                super().draw(char if char in _TONES else visible(char))
+        elif before and char not in _SELECTORS and unicodedata.category(char) in ("Mn", "Mc", "Me"):
+            line[x] = line[x]._replace(data=unicodedata.normalize("NFC", before + char))
+            self.dirty.add(self.cursor.y)
+
+
+_SECOND_SCREEN = {47, 1047, 1049}
+_JOINER = "\u200d"
+_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+
+
+_JOINING = _TONES | {_JOINER}
+
+
+def _whole(cell: Char, before: Char | None, after: Char | None) -> Char:
+    """A cell; half of a wide character whose other half was overwritten is a blank, as on a real terminal."""
+    if not cell.data:
+        return cell if before and before.data and wcwidth(before.data[0]) == 2 else cell._replace(data=" ")
+    return cell._replace(data=" ") if wcwidth(cell.data[0]) == 2 and after is not None and after.data else cell
 
 
 _ATTRIBUTES = itemgetter(slice(1, None))
+_NAMES = {"default": "", "brown": "yellow", "brightbrown": "brightyellow", "bfightmagenta": "brightmagenta"}
 
 
-def _look(cell: pyte.screens.Char) -> Look:
-    if cell[1:] == ("default", "default", False, False, False, False, False, False):
-        return PLAIN
-    front, back = ("" if name == "default" else _NAMES.get(name, name) for name in (cell.fg, cell.bg))
-    return Look(front, back, cell.bold, cell.italics, cell.underscore, cell.strikethrough, cell.reverse)
+@lru_cache(maxsize=4096)
+def _look(attributes: tuple[str, str, bool, bool, bool, bool, bool, bool]) -> Look:
+    front, back, bold, italic, underline, strike, reverse, _ = attributes
+    return Look(_NAMES.get(front, front), _NAMES.get(back, back), bold, italic, underline, strike, reverse)
 
 
-_NAMES = {"brown": "yellow", "brightbrown": "brightyellow", "bfightmagenta": "brightmagenta"}
-
-_BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c\n]*\x1b?|[ -/]*)?$")
-"""A sequence that goes on in the next piece."""
-_SGR = re.compile(r"\x1b\[[0-9;:]*m")
-_SEQUENCES = re.compile(
-    r"\x1b\][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links, marks
-    r"|\x1b[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)"  # DCS, SOS, PM, APC
-    r"|\x1b\[\?(?P<modes>[0-9;]+)(?P<set>[hl])"  # private modes: only those of the second screen and wrapping matter
-    r"|\x1b\[[<=>?][0-?]*[ -/]*[@-~]"  # other private sequences
-    r"|\x1b\[[0-?]*[ -/]+[@-~]"  # such as the shape of the cursor
-    r"|\x1b\[(?P<colour>[0-9;]*:[0-9;:]*)m"  # colours with colons
-    r"|(?P<broken>\x1b(?:[\]PX^_]|$)|\x9d|\x90|\x98|\x9e|\x9f)"  # begun and never ended
+_OBEYED = "\x00\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x1b\x7f" + _JOINER
+_STRANGE = re.compile(r"[^\x00\x07-\x0f\x1b -\x7f]")
+_STRING = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,4096}"  # OSC, DCS, SOS, PM, APC (ECMA-48, 5.6)
+_CONTROL = r"(?:\x1b\[|\x9b)(?P<{0}>[0-?]{{0,256}})(?P<{0}_middle>[ -/]{{0,16}})"  # CSI (5.4)
+_TOKENS = re.compile(
+    r"(?P<text>[^\x1b\x90\x98\x9b\x9d-\x9f]+)"
+    rf"|(?P<string>{_STRING}(?:\x07|\x1b\\|\x9c))"
+    rf"|{_CONTROL.format('given')}(?P<final>[@-~])"
+    r"|(?P<escape>\x1b[ -/]{0,16}[0-OQ-WYZ\\`-~])"
+    rf"|(?P<begun>(?:{_STRING}\x1b?|{_CONTROL.format('held')}|\x1b[ -/]{{0,16}})\Z)"
+    r"|(?P<broken>.)",
+    re.DOTALL,
 )
+_SHOWN_MODES = {"7", "25", "47", "1047", "1049"}  # wrapping, the cursor, the second screen
 
 
-def _begun(text: str) -> str:
-    """The end of `text` that is the beginning of a sequence."""
-    found = _BEGUN.search(text)
-    return found[0] if found else ""
-
-
-def _safe(text: str) -> str:
-    """`text` without sequences that show nothing; what no terminal would print is spelled out."""
-    return _spell(_SEQUENCES.sub(_replaced, text))
-
-
-def _replaced(found: re.Match[str]) -> str:
-    if found["broken"]:
-        return visible(found["broken"])
-    if found["modes"] and set(found["modes"].split(";")) & {"7", "47", "1047", "1049"}:
+def _sequence(found: re.Match[str]) -> str:
+    """What pyte is told of a whole sequence; "" of one that shows nothing."""
+    if found["escape"]:
         return found[0]
-    if found["colour"]:
-        return f"\x1b[{_semicolons(found['colour'])}m"
-    return ""
+    given, final = found["given"], found["final"]
+    if final is None or found["given_middle"]:
+        return ""
+    if given.startswith("?") and final in "hl":
+        modes = [mode for mode in given[1:].split(";") if mode in _SHOWN_MODES]
+        return f"\x1b[?{';'.join(modes)}{final}" if modes else ""
+    if given[:1] in ("<", "=", ">", "?"):
+        return ""
+    if ":" in given:
+        return f"\x1b[{_semicolons(given)}m" if final == "m" else ""
+    return f"\x1b[{given}{final}"
 
 
 def _semicolons(colour: str) -> str:
     colour = re.sub(r"\b([34]8):2:\d*:(\d+:\d+:\d+)", r"\1:2:\2", colour)  # 38:2:colour space:r:g:b
     parts = colour.split(";")
     return ";".join(part.replace(":", ";") if part[:3] in ("38:", "48:") else part.split(":")[0] for part in parts)
-
-
-_CONTROLS = "\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x1b\x84\x85\x88\x8d\x9b"
-
-
-def _spell(text: str) -> str:
-    return text if text.isascii() else visible(text, keep=_CONTROLS)
-
-
-def _cut(output: str) -> tuple[str, str, str]:
-    """(head, left out, tail) of a long output, so that the emulator need not read all of it."""
-    if output.count("\n") <= 2 * LINES and len(output) <= 2 * LINES * WIDTH:
-        return output, "", ""
-    ends = [found.end() for found in re.finditer("\n", output)]
-    if len(ends) <= 2 * LINES:  # few lines, but long
-        half = LINES * WIDTH
-        return output[:half], output[half:-half] + "\n", output[-half:]
-    head, tail = ends[LINES // 2 - 1], ends[-LINES // 2 - 1]
-    return output[:head], output[head:tail], output[tail:]
-
-
-def _shorten(line: Line) -> Line:
-    if sum(len(text) for text, _ in line) <= WIDTH:
-        return line
-    kept: list[tuple[str, Look]] = []
-    room = WIDTH
-    for text, look in line:
-        kept.append((text[:room], look))
-        room -= len(text)
-        if room <= 0:
-            break
-    return (*kept, ("…", PLAIN))
-
-
-def _stripped(lines: Sequence[Line]) -> list[Line]:
-    """`lines` without empty ones at the end."""
-    end = len(lines)
-    while end and not plain(lines[end - 1]).strip():
-        end -= 1
-    return list(lines[:end])

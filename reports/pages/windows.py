@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from record.model import Command, Exercise, Step, WindowOutput
-from record.screen import Change, Line, Shown, Terminal, plain
+from record.screen import COLUMNS, ROWS, Line, plain
 from record.text import visible
+from record.window import Change, Shown, Window
 from reports.pages.palette import Palette
 
 EARLIER_LINES = 4
@@ -47,11 +48,11 @@ class _Moment:
 
 
 class Windows:
-    """The terminals of an exercise, fed in the order of its steps."""
+    """The windows of an exercise, fed in the order of its steps."""
 
     def __init__(self, exercise: Exercise, palette: Palette) -> None:
         self._events = [(key, list(events)) for key, events in groupby(exercise.output, lambda event: event.step)]
-        self._terminals: dict[str, Terminal] = {}
+        self._windows: dict[str, Window] = {}
         self._palette = palette
         self.replay: object = None
         """How the last step came about, for the script of the page: [milliseconds, window, lines that were typed, first
@@ -59,8 +60,8 @@ class Windows:
 
     def step(self, step: Step) -> list[WindowView]:
         """What each window shows of `step`; windows in which nothing happened are left out."""
-        for terminal in self._terminals.values():
-            terminal.begin()
+        for window in self._windows.values():
+            window.begin()
         mine: list[WindowOutput] = []
         moments: list[_Moment] = []
         while self._events and any(key == step.id for key, _ in self._events):
@@ -70,38 +71,26 @@ class Windows:
                 moments += self._feed(events)
             else:
                 self._feed(events)
-                for terminal in self._terminals.values():
-                    terminal.begin()
+                for window in self._windows.values():
+                    window.begin()
         used = {event.window for event in mine if event.what == "in" or "\n" in event.data}
-        views = [self._view(name, step, _lines_typed(mine, name)) for name in self._terminals if name in used]
+        views = [self._view(name, step, _lines_typed(mine, name)) for name in self._windows if name in used]
         self.replay = self._replay(views, moments) if views else None
         return views
 
     def _feed(self, events: list[WindowOutput]) -> list[_Moment]:
-        """Show `events` on the terminals; returns what happened when."""
+        """Show `events` in the windows; returns what happened when."""
         moments = [_Moment(event.at, event.window, event.data if event.what == "in" else "") for event in events]
-        for window in dict.fromkeys(event.window for event in events):
-            pending: list[int] = []
-            for place, event in enumerate(events):
-                if event.window == window and event.what == "out":
-                    pending.append(place)
-                elif event.window == window and event.what in ("open", "size") and event.columns and event.rows:
-                    self._play(window, events, pending, moments)
-                    pending = []
-                    self._terminal(window, event).resize(event.columns, event.rows)
-            self._play(window, events, pending, moments)
+        for event in events:
+            if event.window not in self._windows:
+                size = (event.columns, event.rows) if event.columns and event.rows else (COLUMNS, ROWS)
+                self._windows[event.window] = Window(*size)
+        for name in dict.fromkeys(event.window for event in events):
+            places = [place for place, event in enumerate(events) if event.window == name and event.what == "out"]
+            changes = self._windows[name].play([events[place].data for place in places])
+            for place, change in zip(places, changes, strict=True):  # what the output changed stands with its moment
+                moments[place].changes = change
         return moments
-
-    def _play(self, window: str, events: list[WindowOutput], places: list[int], moments: list[_Moment]) -> None:
-        """Show the output at these places, and keep with their moments what it changed."""
-        changes = self._terminal(window).play([events[place].data for place in places])
-        for place, change in zip(places, changes, strict=True):
-            moments[place].changes = change
-
-    def _terminal(self, window: str, size: WindowOutput | None = None) -> Terminal:
-        if window not in self._terminals:
-            self._terminals[window] = Terminal(size.columns, size.rows) if size else Terminal()
-        return self._terminals[window]
 
     def _replay(self, views: list[WindowView], moments: list[_Moment]) -> dict[str, object]:
         numbers = {view.name: number for number, view in enumerate(views)}
@@ -123,7 +112,7 @@ class Windows:
         return [part for span in spans for part in span] if any(look for _, look in spans) else plain(line)
 
     def _view(self, name: str, step: Step, texts: list[str]) -> WindowView:
-        shown: Shown = self._terminal(name).shown(EARLIER_LINES)
+        shown: Shown = self._windows[name].shown(EARLIER_LINES)
         typed = _typed(shown, texts)
         head, tail = len(shown.head), len(shown.lines)
         lines = [TerminalLine(self._palette.spans(line), n in typed) for n, line in enumerate(shown.lines)]

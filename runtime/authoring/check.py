@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from record.verdicts import OUTCOMES
 from runtime.authoring import mutations, rules
 from runtime.checkout import LABS, ROOT, lab_name
 from runtime.kernel import inotify
@@ -16,6 +17,7 @@ from runtime.lab.claims import Catalogue, ClaimError
 from runtime.lab.outline import LabOutline, read_outline
 from runtime.lab.prediction import PredictionError
 
+GOOD, BAD, ABSENT = (OUTCOMES[word].sign for word in ("passed", "failed", "unsupported"))
 Say = Callable[[str], None]
 
 
@@ -52,12 +54,12 @@ def check(path: Path, mutate: bool, say: Say) -> bool:
         read_outline.cache_clear()
         lab, catalogue = read_outline(path), Catalogue.load()
     except (SyntaxError, ClaimError, PredictionError) as error:
-        say(f"✗ {error}")
+        say(f"{BAD} {error}")
         return False
     found = rules.findings(lab, catalogue)
     for finding in found:
-        say(f"✗ {finding}")
-    say("✓ rules: all kept" if not found else f"✗ rules: {len(found)} findings")
+        say(f"{BAD} {finding}")
+    say(f"{GOOD} rules: all kept" if not found else f"{BAD} rules: {len(found)} findings")
     green = _run(lab, say)
     proved = not mutate or _mutate(lab, catalogue, say)
     say(f"{time.monotonic() - began:.1f} s")
@@ -69,15 +71,15 @@ def _run(lab: LabOutline, say: Say) -> bool:
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if result.returncode:
         say((result.stdout + result.stderr).rstrip())
-        say("✗ run: red")
+        say(f"{BAD} run: red")
     else:
-        say(f"✓ run: {result.stdout.strip().splitlines()[-1]}; look at reports/site/{lab.name}.html")
+        say(f"{GOOD} run: {result.stdout.strip().splitlines()[-1]}; look at reports/site/{lab.name}.html")
     return result.returncode == 0
 
 
 def _mutate(lab: LabOutline, catalogue: Catalogue, say: Say) -> bool:
     if os.geteuid() != 0:
-        say("○ mutations: they want root")
+        say(f"{ABSENT} mutations: they want root")
         return True
     claims = [claim for claim in catalogue.of(lab.name) if claim.mutation]
     mutants = {claim.id: mutations.mutant(claim, [lab]) for claim in claims}
@@ -92,8 +94,8 @@ def _mutate(lab: LabOutline, catalogue: Catalogue, say: Say) -> bool:
         problem for claim in claims if mutants[claim.id] and (problem := mutations.problem(claim, found.get(claim.id)))
     ]
     for problem in problems:
-        say(f"✗ {problem}")
+        say(f"{BAD} {problem}")
     unsupported = sum(verdict.verdict == "unsupported" for verdict in found.values())
     here = f", {unsupported} cannot be shown here" if unsupported else ""
-    say(f"{'✗' if problems else '✓'} mutations: {len(claims) - len(problems)} of {len(claims)} in order{here}")
+    say(f"{BAD if problems else GOOD} mutations: {len(claims) - len(problems)} of {len(claims)} in order{here}")
     return not problems

@@ -5,20 +5,18 @@ from contextlib import suppress
 from functools import cache
 from itertools import groupby
 
-from pyte.screens import Char
 from rich.cells import cell_len, set_cell_size
 from rich.color import Color, ColorParseError
 from rich.segment import Segment
 from rich.style import Style
 
+from record.screen import Line, Look, Screen, cells
 from runtime.stage import theme
-from runtime.stage.emulator import Line
 from runtime.stage.scene import Pane
 
 Row = list[Segment]
 Cell = tuple[str, int, Style]  # what stands in it, its columns, its look
 
-_NAMES = {"brown": "yellow", "brightbrown": "bright_yellow", "bfightmagenta": "bright_magenta"}
 NARROWEST = 24  # columns of a pane; where they would be narrower, only the newest windows are shown
 
 
@@ -48,7 +46,7 @@ def needed(panes: Sequence[Pane], width: int) -> int:
     """Rows in which all that the windows show can be seen side by side, titles included."""
     shown = _that_fit(panes, width)
     room = width // len(shown) - 2
-    return 1 + max(sum(-(-max(1, _used(line)) // room) for line in pane.screen.rows()[-60:]) for pane in shown)
+    return 1 + max(sum(-(-max(1, _used(line)) // room) for line in _last(pane.screen, 60)) for pane in shown)
 
 
 def fold(line: Line, width: int, typing: str = "", cursor: int | None = None) -> list[Row]:
@@ -91,53 +89,50 @@ def _title(pane: Pane, width: int, note: str) -> Row:
 
 def _column(pane: Pane, width: int, height: int, back: int = 0) -> tuple[list[Row], int, int]:
     """(rows, how far back they are, lines above them): the first column is a mark at the newest output."""
-    lines = pane.screen.rows()
-    number, at_cursor = len(lines), len(pane.screen.scrolled) + pane.screen.cursor.y
+    screen = pane.screen
+    number = screen.length
     folded: list[Row] = []  # newest first
-    while number and len(folded) < height + back:
+    while number > screen.first and len(folded) < height + back:
         number -= 1
-        here = number == at_cursor
-        cursor = pane.screen.cursor.x if here and (pane.fresh or pane.typing) else None
-        mark = Segment("▌", theme.ACCENT) if pane.fresh and number >= pane.screen.newest else Segment(" ")
-        rows = fold(lines[number], width - 1, pane.typing if here else "", cursor)
+        here = number == screen.position
+        cursor = screen.column if here and (pane.fresh or pane.typing) else None
+        mark = Segment("▌", theme.ACCENT) if pane.fresh and number >= pane.newest else Segment(" ")
+        rows = fold(screen.line(number), width - 1, pane.typing if here else "", cursor)
         folded += [[mark, *row] for row in reversed(rows)]
     back = max(0, min(back, len(folded) - height))
     shown = folded[back : back + height][::-1]
     empty: list[Row] = [[Segment(" " * width)] for _ in range(height - len(shown))]
-    return shown + empty, back, number
+    return shown + empty, back, number - screen.first
 
 
 def _cells(line: Line, typing: str, cursor: int | None) -> Iterator[Cell]:
-    end = _used(line) if cursor is None else max(_used(line), cursor)
-    for x in range(end):
-        if x == cursor:
-            yield from ((char, cell_len(char), theme.STRONG) for char in typing)
-        cell = line.get(x)
-        if cell is None or cell.data:
-            wide = x + 1 in line and not line[x + 1].data
-            yield _cell(cell, 2 if wide else 1, cursor == x)
-    if cursor == end:
-        yield from ((char, cell_len(char), theme.STRONG) for char in typing)
+    x = 0
+    typed = [(char, cell_len(char), theme.STRONG) for char in typing]
+    for text, size, how in cells(line):
+        here = cursor is not None and x <= cursor < x + size
+        if here:
+            yield from typed
+        yield _fitted(text, size), size, look(how) + theme.CURSOR if here else look(how)
+        x += size
+    if cursor is not None and cursor >= x:
+        yield from [(" ", 1, theme.PLAIN)] * (cursor - x)
+        yield from typed
         yield " ", 1, theme.CURSOR
 
 
+def _fitted(text: str, size: int) -> str:
+    """The text of a cell, as wide as the screen took it to be."""
+    return text if cell_len(text) == size else set_cell_size(text[:1], size)
+
+
 def _used(line: Line) -> int:
-    """The columns of a line that hold something that can be seen."""
-    return (
-        max((x for x, cell in line.items() if cell.data.strip() or cell.bg != "default" or cell.reverse), default=-1)
-        + 1
-    )
+    """The columns of a line."""
+    return sum(size for _, size, _ in cells(line))
 
 
-def _cell(cell: Char | None, size: int, cursor: bool) -> Cell:
-    """A cell whose text is as wide as the emulator took it to be."""
-    style = theme.PLAIN if cell is None else look(*cell[1:])
-    if cursor:
-        style += theme.CURSOR
-    text = cell.data if cell else " "
-    if cell_len(text) != size:
-        text = set_cell_size(text[:1], size)
-    return text, size, style
+def _last(screen: Screen, most: int) -> Iterator[Line]:
+    """The last lines of a screen."""
+    return (screen.line(number) for number in range(max(screen.first, screen.length - most), screen.length))
 
 
 def _segments(row: Sequence[Cell]) -> Row:
@@ -152,27 +147,23 @@ def _segments(row: Sequence[Cell]) -> Row:
 
 
 @cache
-def look(
-    front: str, back: str, bold: bool, italic: bool, underline: bool, strike: bool, reverse: bool, blink: bool
-) -> Style:
-    """The look of a cell; names of colours stay names, so that they are those of the student's terminal."""
+def look(how: Look) -> Style:
+    """The style of a look; names of colours stay names, so that they are those of the student's terminal."""
     return Style(
-        color=_colour(front),
-        bgcolor=_colour(back),
-        bold=bold or None,
-        italic=italic or None,
-        underline=underline or None,
-        strike=strike or None,
-        reverse=reverse or None,
-        blink=blink or None,
+        color=_colour(how.front),
+        bgcolor=_colour(how.back),
+        bold=how.bold or None,
+        italic=how.italic or None,
+        underline=how.underline or None,
+        strike=how.strike or None,
+        reverse=how.reverse or None,
     )
 
 
 def _colour(name: str) -> Color | None:
-    """A colour by pyte's name ("red", "brightred", six hex digits); None: the terminal's own."""
-    if name == "default":
+    """A colour as a look has it; None: the terminal's own."""
+    if not name:
         return None
-    name = _NAMES.get(name, name)
     for spelling in (name, name.replace("bright", "bright_"), f"#{name}"):
         with suppress(ColorParseError):
             return Color.parse(spelling)

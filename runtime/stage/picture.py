@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from record.screen import Screen
 from record.writer import Event
 from runtime.stage.changes import changes
-from runtime.stage.emulator import Emulator
 from runtime.stage.itinerary import Itinerary, Stop
 from runtime.stage.scene import Check, Claim, Command, Pane, Question, Scene
+
+HISTORY = 2000  # lines that have scrolled off the top of a window and can still be read
 
 
 class Picture:
@@ -80,7 +82,7 @@ class Picture:
     def _on_window(self, event: Event) -> None:
         if event["what"] == "open":
             size = event["data"]
-            pane = Pane(event["window"], Emulator(size["columns"], size["rows"]))
+            pane = Pane(event["window"], Screen(size["columns"], size["rows"], HISTORY))
             self._panes[event["window"]] = pane
             self.scene.panes = list(self._panes.values())
         pane = self._panes[event["window"]]
@@ -88,7 +90,7 @@ class Picture:
             for other in self._panes.values():
                 other.fresh = other is pane
         if event["what"] == "in" and "\n" in event["data"]:
-            pane.screen.mark()
+            pane.newest = pane.screen.position
         if event["what"] == "out":
             pane.screen.feed(event["data"])
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from runtime.stage.emulator import Emulator
+from record.screen import Screen
 
 Phase = Literal["before", "running", "after", "end"]
 Overlay = Literal["", "help", "hint", "why", "changes", "question"]
@@ -20,8 +20,9 @@ class Pane:
     """A window of the lab; ``fresh`` is true of the one that printed or was typed in last."""
 
     name: str
-    screen: Emulator
+    screen: Screen
     fresh: bool = False
+    newest: int = 0  # the number of the line where its newest output begins
     typing: str = ""  # the part of a command that is being typed so far (--type-speed): drawn at the cursor
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from record.reading import read
-from record.screen import LINES, Terminal, plain
+from record.screen import plain
+from record.window import LINES, Window
 from reports.pages.palette import Palette
 from reports.pages.story import tell
 from reports.pages.windows import Windows, WindowView
@@ -106,7 +107,7 @@ def test_colours_are_told_by_class_names(told: Told) -> None:
 
 
 def played(*pieces: str) -> list[str]:
-    terminal = Terminal()
+    terminal = Window()
     terminal.begin()
     for _ in terminal.play(pieces):
         pass
@@ -126,19 +127,20 @@ def test_a_sequence_may_be_torn_into_pieces() -> None:
             assert played(whole[:cut], whole[cut:]) == expected
 
 
-def test_a_sequence_without_an_end_stays_text() -> None:
-    assert played("a\x1b]0;title", "more") == ["a\\x1b]0;titlemore"]
+def test_a_sequence_without_an_end_is_waited_for_until_the_line_ends() -> None:
+    assert played("a\x1b]0;title", "more") == ["a"]
+    assert played("a\x1b]0;title", "more\r\n$ ") == ["a\\x1b]0;titlemore", "$"]
 
 
 def test_of_a_long_output_only_the_beginning_is_told_moment_by_moment() -> None:
     pieces = [f"line {number}\r\n" for number in range(5 * LINES)]
-    terminal = Terminal()
+    terminal = Window()
     terminal.begin()
     changes = [change for moment in terminal.play(pieces) for change in moment]
     shown = terminal.shown()
     assert max(change.first + len(change.lines) for change in changes) <= LINES // 2
     assert plain(shown.lines[-1]) == f"line {5 * LINES - 1}"
-    whole = Terminal()
+    whole = Window()
     whole.begin()
     whole.feed("".join(pieces))
     assert shown == whole.shown()

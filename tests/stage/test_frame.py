@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from rich.cells import cell_len
 
-from runtime.stage.emulator import Emulator
+from record.screen import Screen
 from runtime.stage.frame import Gaze, Prompt, compose
 from runtime.stage.keys import KEYS
 from runtime.stage.picker import Picker
@@ -19,12 +19,12 @@ STRANGE = "中文输出 👩‍👧 ❤️ e\u0301 हिन्दी 🇩🇪 �
 
 
 def window(name: str, *lines: str, fresh: bool = False, columns: int = 100) -> Pane:
-    screen = Emulator(columns, 30)
+    screen = Screen(columns, 30)
     for line in lines:
         screen.feed(line + "\r\n")
-    screen.mark()
+    newest = screen.position
     screen.feed("root@vm:~# ")
-    return Pane(name, screen, fresh)
+    return Pane(name, screen, fresh, newest)
 
 
 def full_scene() -> Scene:
@@ -270,7 +270,7 @@ def test_a_terminal_shows_the_frame_where_it_belongs(
     tty = Tty(program, colours)
     tty.show(frame.rows, (100, 30), None)
     written = _drained(person)
-    shown = Emulator(100, 30)
+    shown = Screen(100, 30)
     shown.feed(written)
     rows = ["".join(segment.text for segment in row) for row in frame.rows]
     assert ["".join(row.split()) for row in shown.text()] == ["".join(row.split()) for row in rows]

@@ -2,19 +2,19 @@ r"""What a terminal shows: colours stay, sequences vanish, everything else is te
 
 import pytest
 
-from record.screen import LINES, PLAIN, Look, Terminal, plain
-from reports.pages.palette import Palette, contrast
+from record.screen import PLAIN, Look, plain
+from record.window import LINES, Window
 
 
 def lines(output: str, columns: int = 80, rows: int = 24) -> list[str]:
-    terminal = Terminal(columns, rows)
+    terminal = Window(columns, rows)
     terminal.begin()
     terminal.feed(output)
     return [plain(line) for line in terminal.shown().lines]
 
 
 def looks(output: str) -> dict[str, Look]:
-    terminal = Terminal()
+    terminal = Window()
     terminal.begin()
     terminal.feed(output)
     return {text.strip(): look for line in terminal.shown().lines for text, look in line if text.strip()}
@@ -85,7 +85,7 @@ def test_a_line_that_was_overwritten_shows_its_end() -> None:
 
 
 def test_a_step_begins_at_the_line_of_its_prompt() -> None:
-    terminal = Terminal()
+    terminal = Window()
     terminal.feed("$ first\r\nout\r\n$ ")
     terminal.begin()
     terminal.feed("second\r\nmore\r\n")
@@ -111,17 +111,8 @@ def test_long_lines_wrap_at_the_width_of_the_window() -> None:
     assert lines("x" * 25, columns=10) == ["x" * 10, "x" * 10, "x" * 5]
 
 
-def test_a_smaller_window_loses_nothing() -> None:
-    terminal = Terminal(80, 10)
-    terminal.begin()
-    terminal.feed("".join(f"{n}\r\n" for n in range(8)))
-    terminal.resize(80, 3)
-    terminal.feed("8\r\n9\r\n")
-    assert [plain(line) for line in terminal.shown().lines] == [str(n) for n in range(10)]
-
-
 def test_the_middle_of_a_long_output_is_left_out() -> None:
-    terminal = Terminal()
+    terminal = Window()
     terminal.begin()
     terminal.feed("$ seq\r\n" + "".join(f"{n}\r\n" for n in range(100_000)) + "$ ")
     shown = terminal.shown()
@@ -132,7 +123,7 @@ def test_the_middle_of_a_long_output_is_left_out() -> None:
 
 
 def test_colours_survive_what_was_left_out() -> None:
-    terminal = Terminal()
+    terminal = Window()
     terminal.begin()
     terminal.feed("x\r\n" * 600 + "\x1b[31m" + "y\r\n" * 600)
     assert terminal.shown().tail[-1] == (("y", Look(front="red")),)
@@ -144,20 +135,3 @@ def test_a_line_without_end_is_cut() -> None:
 
 def test_a_sequence_that_breaks_the_emulator_costs_its_line_at_most() -> None:
     assert lines("\x1b[1;2;3;4;5;6;7H\r\n\x1b[99999999999;1r\r\nafter")[-1] == "after"
-
-
-def test_a_class_for_each_pair_of_colours() -> None:
-    palette = Palette()
-    assert palette.classes(PLAIN) == ""
-    assert palette.classes(Look(front="red", bold=True)) == "bold c0"
-    assert palette.classes(Look(front="red")) == "c0"
-    assert palette.classes(Look(front="red", reverse=True)) == "c1"
-    assert palette.css().count("{") == 2
-
-
-@pytest.mark.parametrize("look", [Look(front="000000"), Look(front="000080"), Look(front="777777", back="888888")])
-def test_text_can_be_read_on_its_background(look: Look) -> None:
-    palette = Palette()
-    palette.classes(look)
-    front = palette.css().split("color:#")[1][:6]
-    assert contrast(front, look.back or "12161d") >= 4.5
