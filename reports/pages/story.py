@@ -261,7 +261,8 @@ _TOPICS = {"mount": "mnt", "network": "net", "cgroups": "cgroup", "users": "user
 def _about(lab: Lab, claims: Iterable[ClaimView]) -> list[str]:
     """The kinds of namespaces that a lab (by its name) or a step's claims (by where they are visible) are about."""
     paths = [path for view in claims for path in view.claim.visible_in if path.startswith("/proc/PID/ns/")]
-    named = {_TOPICS.get(lab.id, lab.id), *(path.rpartition("/")[2] for path in paths)}
+    topic = lab.id.partition("_")[0]  # pid of pid_nested
+    named = {_TOPICS.get(topic, topic), *(path.rpartition("/")[2] for path in paths)}
     return [kind for kind in KINDS if kind in named]
 
 

@@ -155,3 +155,13 @@ class SyscallError(OSError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.errno, self.call, self.arguments, self.hint), self.__dict__
+
+
+def errno_of(function: Callable[..., object], *args: object) -> str:
+    """The name of the errno with which function(*args) fails, such as "EPERM"; "" if it works."""
+    try:
+        function(*args)
+    except OSError as error:
+        number = error.errno or 0
+        return errno_names.errorcode.get(number, str(number))
+    return ""
