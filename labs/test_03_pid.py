@@ -520,7 +520,7 @@ def test_stale_proc(lab: Lab) -> None:
         )
         assert visitor in listed
         assert f"bash({visitor})" in first.run("pstree -plA")
-        assert f"/proc/{visitor}" in first.run("ls -d /proc/[0-9]*").split()
+        assert visitor in first.run("ls /proc").split()
 
     with lab.step(
         "ps with a number of its own",

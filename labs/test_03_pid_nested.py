@@ -246,7 +246,7 @@ def test_join_a_namespace(lab: Lab) -> None:
         )
         assert found
         assert own not in found.groups()
-        assert f"/proc/{own}" in second.run("ls -d /proc/[0-9]*").split()
+        assert own in second.run("ls /proc").split()
 
     with lab.step(
         "Parents that are out of sight",
