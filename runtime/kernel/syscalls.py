@@ -127,6 +127,7 @@ __all__ = [
     "mount",
     "mount_setattr",
     "move_mount",
+    "numbered_call",
     "open_tree",
     "openat2",
     "personality",
@@ -162,7 +163,7 @@ _prctl_text = libc["prctl"]
 _prctl_text.argtypes = (c_int, c_char_p, c_ulong, c_ulong, c_ulong)
 
 
-def _numbered(*argtypes: type) -> Callable[..., int]:
+def numbered_call(*argtypes: type) -> Callable[..., int]:
     """syscall(2) with a prototype: the C library has no function for every call."""
     function = libc["syscall"]  # an object of its own, where libc.syscall is one shared by all
     function.argtypes = (c_long, *argtypes)
@@ -170,13 +171,13 @@ def _numbered(*argtypes: type) -> Callable[..., int]:
     return function
 
 
-_pivot_root = _numbered(c_char_p, c_char_p)
-_pidfd_open = _numbered(c_int, c_uint)
-_pidfd_send_signal = _numbered(c_int, c_int, c_void_p, c_uint)
-_openat2 = _numbered(c_int, c_char_p, c_void_p, ctypes.c_size_t)
-_open_tree = _numbered(c_int, c_char_p, c_uint)
-_move_mount = _numbered(c_int, c_char_p, c_int, c_char_p, c_uint)
-_mount_setattr = _numbered(c_int, c_char_p, c_uint, c_void_p, ctypes.c_size_t)
+_pivot_root = numbered_call(c_char_p, c_char_p)
+_pidfd_open = numbered_call(c_int, c_uint)
+_pidfd_send_signal = numbered_call(c_int, c_int, c_void_p, c_uint)
+_openat2 = numbered_call(c_int, c_char_p, c_void_p, ctypes.c_size_t)
+_open_tree = numbered_call(c_int, c_char_p, c_uint)
+_move_mount = numbered_call(c_int, c_char_p, c_int, c_char_p, c_uint)
+_mount_setattr = numbered_call(c_int, c_char_p, c_uint, c_void_p, ctypes.c_size_t)
 
 Path = str | bytes | os.PathLike[str]
 

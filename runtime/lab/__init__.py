@@ -5,6 +5,7 @@ A lab file needs only this package::
     from runtime.lab import Choice, Lab, needs
 """
 
+from runtime.lab.hosts import one_host
 from runtime.lab.lesson import Lab, Step
 from runtime.lab.machine import Facts
 from runtime.lab.prediction import Choice, Number, Order, Text
@@ -28,4 +29,5 @@ __all__ = [
     "WindowError",
     "WindowTimeout",
     "needs",
+    "one_host",
 ]
