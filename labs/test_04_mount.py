@@ -17,7 +17,7 @@ from runtime.kernel import mounts
 from runtime.kernel.errors import errno_of
 from runtime.kernel.namespaces import run_in_new, run_inside, start_inside, tell_and_stay
 from runtime.kernel.syscalls import Clone, Mount, mount, umount2, unshare
-from runtime.lab import Choice, Lab, Number, Window, needs, one_host
+from runtime.lab import Choice, Lab, Number, Window, needs, one_host, one_processor
 
 pytestmark = [needs("unshare", "nsenter", "mount", "mnt namespace")]
 
@@ -679,7 +679,8 @@ def test_kept_by_a_file(lab: Lab) -> None:
 
     A namespace ends with its last process, unless something keeps it. A mount namespace can be kept by a mount.
     """
-    first, second = one_host(lab)
+    with one_processor():
+        first, second = one_host(lab)
     prepare(first, "pins", "--make-private")
 
     with lab.step(
@@ -691,7 +692,8 @@ def test_kept_by_a_file(lab: Lab) -> None:
         found="A bind mount of /proc/PID/ns/mnt keeps a mount namespace, with all its mounts.",
         why="""
             /proc/PID/ns/mnt belongs to nsfs, a file system of the kernel for namespaces. Bound to a file, it is a
-            reference that stays. The mount must be private and outside: a mount namespace may not hold itself.
+            reference that stays. The mount must be private and lie in an older namespace: one that held itself would
+            never end.
         """,
         watch=[first, second],
         claims=["mnt-x06"],

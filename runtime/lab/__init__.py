@@ -5,7 +5,7 @@ A lab file needs only this package::
     from runtime.lab import Choice, Lab, needs
 """
 
-from runtime.lab.hosts import one_host
+from runtime.lab.hosts import one_host, one_processor
 from runtime.lab.lesson import Lab, Step
 from runtime.lab.machine import Facts
 from runtime.lab.prediction import Choice, Number, Order, Text
@@ -30,4 +30,5 @@ __all__ = [
     "WindowTimeout",
     "needs",
     "one_host",
+    "one_processor",
 ]
