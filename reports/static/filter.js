@@ -2,8 +2,10 @@
 /* Search and filters of the list of steps. What is not listed is passed over by the keys too. */
 (() => {
   const {steps, go, onkey, text} = unshared;
-  const form = document.querySelector(".filters"), found = form.querySelector(".found");
-  const list = document.getElementById("list"), toggle = document.querySelector(".toggle");
+  const form = document.querySelector(".filters"),
+    found = form.querySelector(".found");
+  const list = document.getElementById("list"),
+    toggle = document.querySelector(".toggle");
   const help = document.querySelector("dialog.help");
   const texts = new Map();
 
@@ -18,8 +20,9 @@
     const kinds = ["verdicts", "claims", "windows"].filter((kind) => form.elements[kind].value);
     let count = 0;
     for (const step of steps) {
-      const fits = kinds.every((kind) => step[kind].includes(form.elements[kind].value))
-        && words.every((word) => said(step).includes(word));
+      const fits =
+        kinds.every((kind) => step[kind].includes(form.elements[kind].value)) &&
+        words.every((word) => said(step).includes(word));
       step.link.closest("li").hidden = !fits;
       count += fits;
     }
@@ -57,12 +60,17 @@
   /* Up and down walk the list. */
   list.addEventListener("keydown", (event) => {
     const by = {ArrowDown: 1, ArrowUp: -1}[event.key];
-    const links = [...list.querySelectorAll("li:not([hidden]) a")], at = links.indexOf(document.activeElement);
+    const links = [...list.querySelectorAll("li:not([hidden]) a")],
+      at = links.indexOf(document.activeElement);
     const link = by && links[at + by];
     if (!by) return;
     event.preventDefault();
     if (!link) return;
-    go(steps.findIndex((step) => step.link === link), undefined, {focus: false});
+    go(
+      steps.findIndex((step) => step.link === link),
+      undefined,
+      {focus: false},
+    );
     link.focus();
   });
 
@@ -74,10 +82,15 @@
     toggle.querySelector(".here").textContent = steps[index].link.querySelector(".name").textContent;
   });
 
-  const open = () => { if (!help.open) help.showModal(); };
+  const open = () => {
+    if (!help.open) help.showModal();
+  };
   onkey("?", open);
   document.querySelector(".ask-help").addEventListener("click", open);
-  help.addEventListener("submit", (event) => { event.preventDefault(); help.close(); });
+  help.addEventListener("submit", (event) => {
+    event.preventDefault();
+    help.close();
+  });
 
   filter();
 })();

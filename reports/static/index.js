@@ -8,12 +8,16 @@
   const [shown, reset, none] = [".shown", ".reset", ".none"].map((name) => document.querySelector(name));
   const heads = [...table.tHead.rows[0].cells];
   const rows = [...table.tBodies[0].rows].map((row, order) => ({
-    row, order, text: row.textContent.toLowerCase(), place: Number(row.dataset.place),
+    row,
+    order,
+    text: row.textContent.toLowerCase(),
+    place: Number(row.dataset.place),
   }));
   const collator = new Intl.Collator("en", {numeric: true});
   const column = (name) => heads.findIndex((head) => head.dataset.sort === name);
   const cell = (one, name) => one.row.cells[column(name)].textContent.trim();
-  const orders = {  // the table comes sorted by verdict; labs stand in the order of the course
+  const orders = {
+    // the table comes sorted by verdict; labs stand in the order of the course
     verdict: (a, b) => a.order - b.order,
     lab: (a, b) => a.place - b.place,
   };
@@ -21,7 +25,13 @@
   let state = {...start};
 
   /* On a phone the rows are no longer laid out as a table: what they are is said by roles. */
-  const roles = {"thead, tbody": "rowgroup", tr: "row", "thead th": "columnheader", "tbody th": "rowheader", td: "cell"};
+  const roles = {
+    "thead, tbody": "rowgroup",
+    tr: "row",
+    "thead th": "columnheader",
+    "tbody th": "rowheader",
+    td: "cell",
+  };
   table.setAttribute("role", "table");
   for (const [selector, role] of Object.entries(roles)) {
     for (const part of table.querySelectorAll(selector)) part.setAttribute("role", role);
@@ -61,7 +71,7 @@
     if (state.lab) given.set("lab", state.lab);
     if (state.verdicts.length) given.set("verdict", state.verdicts.join(","));
     if (state.sort !== "verdict" || state.down) given.set("sort", (state.down ? "-" : "") + state.sort);
-    return "#/claims" + (given.size ? "?" + given.toString().replaceAll("%2C", ",") : "");
+    return `#/claims${given.size ? `?${given.toString().replaceAll("%2C", ",")}` : ""}`;
   }
 
   function change(by) {
@@ -73,12 +83,15 @@
   function show() {
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
     const found = rows.filter((one) => {
-      one.row.hidden = !(words.every((word) => one.text.includes(word))
-        && (!state.lab || one.row.dataset.lab === state.lab)
-        && (!state.verdicts.length || state.verdicts.includes(one.row.dataset.verdict)));
+      one.row.hidden = !(
+        words.every((word) => one.text.includes(word)) &&
+        (!state.lab || one.row.dataset.lab === state.lab) &&
+        (!state.verdicts.length || state.verdicts.includes(one.row.dataset.verdict))
+      );
       return !one.row.hidden;
     });
-    const by = orders[state.sort] ?? ((a, b) => collator.compare(cell(a, state.sort), cell(b, state.sort)) || a.place - b.place);
+    const by =
+      orders[state.sort] ?? ((a, b) => collator.compare(cell(a, state.sort), cell(b, state.sort)) || a.place - b.place);
     const sorted = [...rows].sort(by);
     if (state.down) sorted.reverse();
     table.tBodies[0].append(...sorted.map((one) => one.row));
@@ -103,9 +116,13 @@
       change({verdicts: others.length < state.verdicts.length ? others : [...others, chip.value]});
     });
   }
-  reset.addEventListener("click", () => { change({...start, sort: state.sort, down: state.down}); find.focus(); });
+  reset.addEventListener("click", () => {
+    change({...start, sort: state.sort, down: state.down});
+    find.focus();
+  });
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select")) return;
+    if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select"))
+      return;
     event.preventDefault();
     find.focus();
     find.select();

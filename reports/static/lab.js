@@ -14,7 +14,7 @@
   const TABS = ["state", "checks", "claims", "code", "predict"];
   const tabs = document.querySelector(".tabs");
   const layout = document.querySelector(".layout");
-  const base = "#" + (document.body.dataset.base ?? "");  // "#/lab/NAME" where this is one of several pages in a file
+  const base = `#${document.body.dataset.base ?? ""}`; // "#/lab/NAME" where this is one of several pages in a file
   const callbacks = {step: [], print: [], tab: {}};
   const keys = new Map();
   const steps = data("steps").map((facts, index) => ({
@@ -25,9 +25,16 @@
   }));
 
   Object.assign(unshared, {
-    steps, current: -1, tab: TABS[0], go, text, rendered: new Set(),
+    steps,
+    current: -1,
+    tab: TABS[0],
+    go,
+    text,
+    rendered: new Set(),
     onstep: (call) => callbacks.step.push(call),
-    ontab: (tab, call) => (callbacks.tab[tab] ??= []).push(call),
+    ontab: (tab, call) => {
+      callbacks.tab[tab] = [...(callbacks.tab[tab] ?? []), call];
+    },
     onprint: (call) => callbacks.print.push(call),
     onkey: (key, call) => keys.set(key, call),
   });
@@ -41,13 +48,19 @@
      outline tells which step that is; the step may still be folded. */
   function named(hash) {
     let id;
-    if (hash.startsWith(base)) hash = "#" + hash.slice(base.length);
-    try { id = decodeURIComponent(hash.slice(1)); } catch { return null; }
-    const step = id.startsWith("/claim/") ? steps.find(({owned}) => owned.includes(id.slice("/claim/".length)))
+    if (hash.startsWith(base)) hash = `#${hash.slice(base.length)}`;
+    try {
+      id = decodeURIComponent(hash.slice(1));
+    } catch {
+      return null;
+    }
+    const step = id.startsWith("/claim/")
+      ? steps.find(({owned}) => owned.includes(id.slice("/claim/".length)))
       : steps[id.match(/^\/step\/(\d+)(\/|$)/)?.[1] - 1];
     if (!step) return null;
     unfold(step);
-    const element = document.getElementById(id), open = element?.closest(".panel");
+    const element = document.getElementById(id),
+      open = element?.closest(".panel");
     if (!element) return null;
     const part = element !== step.element && element !== open ? element : null;
     return {index: step.index, tab: open?.dataset.tab, part, hash};
@@ -73,7 +86,11 @@
     return one.textContent.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|#34|#39);/g, (_, name) => signs[name]);
   }
 
-  function go(index, tab = unshared.tab, {focus = true, write = true, scroll = true, hash = `#/step/${index + 1}/${tab}`} = {}) {
+  function go(
+    index,
+    tab = unshared.tab,
+    {focus = true, write = true, scroll = true, hash = `#/step/${index + 1}/${tab}`} = {},
+  ) {
     const step = steps[index];
     if (!step) return;
     const moved = index !== unshared.current;
@@ -111,7 +128,9 @@
 
   function choose(index, chosen) {
     for (const tab of TABS) {
-      const button = document.getElementById(`tab-${tab}`), open = tab === chosen, count = steps[index].counts[tab];
+      const button = document.getElementById(`tab-${tab}`),
+        open = tab === chosen,
+        count = steps[index].counts[tab];
       button.setAttribute("aria-selected", open);
       button.setAttribute("aria-controls", panel(index, tab).id);
       button.tabIndex = open ? 0 : -1;
@@ -141,8 +160,12 @@
   const shown = () => steps.filter((step) => !step.link?.closest("li").hidden);
 
   function move(by) {
-    const left = by > 0 ? shown().filter((step) => step.index > unshared.current)
-      : shown().filter((step) => step.index < unshared.current).reverse();
+    const left =
+      by > 0
+        ? shown().filter((step) => step.index > unshared.current)
+        : shown()
+            .filter((step) => step.index < unshared.current)
+            .reverse();
     if (left[0]) go(left[0].index);
   }
 
@@ -152,15 +175,20 @@
   unshared.onkey("ArrowLeft", () => move(-1));
   unshared.onkey("Home", () => shown()[0] && go(shown()[0].index));
   unshared.onkey("End", () => shown().at(-1) && go(shown().at(-1).index));
-  TABS.forEach((tab, place) => unshared.onkey(String(place + 1), () => {
-    go(unshared.current, tab);
-    document.getElementById(`tab-${tab}`).focus();
-  }));
+  for (const [place, tab] of TABS.entries()) {
+    unshared.onkey(String(place + 1), () => {
+      go(unshared.current, tab);
+      document.getElementById(`tab-${tab}`).focus();
+    });
+  }
 
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input:not([type=radio], [type=checkbox], [type=range]), select, textarea, dialog");
+    const typing = event.target.closest(
+      "input:not([type=radio], [type=checkbox], [type=range]), select, textarea, dialog",
+    );
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented || typing) return;
-    if (/^(Arrow|Home|End)/.test(event.key) && event.target.closest("pre, [role=slider], input, [role=tablist]")) return;
+    if (/^(Arrow|Home|End)/.test(event.key) && event.target.closest("pre, [role=slider], input, [role=tablist]"))
+      return;
     if (event.key === " " && event.target.closest("button, summary, a, input")) return;
     const call = keys.get(event.key);
     if (!call) return;
@@ -208,8 +236,14 @@
 
   /* Found by the browser's own search: what holds the text comes to the front. */
   document.addEventListener("beforematch", (event) => {
-    const found = event.target.closest(".panel, .step"), step = found?.closest(".step");
-    if (step) go(steps.findIndex((one) => one.element === step), found.dataset.tab, {focus: false});
+    const found = event.target.closest(".panel, .step"),
+      step = found?.closest(".step");
+    if (step)
+      go(
+        steps.findIndex((one) => one.element === step),
+        found.dataset.tab,
+        {focus: false},
+      );
   });
 
   document.addEventListener("DOMContentLoaded", () => {

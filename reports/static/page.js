@@ -1,7 +1,8 @@
 "use strict";
 /* What every script of a page uses; the later ones hang their own doors into the same object. */
 window.unshared = (() => {
-  const parsed = new Map(), memory = new Map();
+  const parsed = new Map(),
+    memory = new Map();
 
   /* The data block <script type="application/json" id="ID">, parsed once. */
   function data(id) {
@@ -22,11 +23,20 @@ window.unshared = (() => {
 
   /* What is remembered in this browser, or only until the page is left where the browser refuses to. */
   function kept(key) {
-    try { return JSON.parse(localStorage.getItem(key)) ?? memory.get(key) ?? null; } catch { return memory.get(key) ?? null; }
+    try {
+      return JSON.parse(localStorage.getItem(key)) ?? memory.get(key) ?? null;
+    } catch {
+      return memory.get(key) ?? null;
+    }
   }
   function keep(key, value) {
     memory.set(key, value);
-    try { localStorage.setItem(key, JSON.stringify(value)); return true; } catch { return false; }
+    try {
+      localStorage.setItem(key, JSON.stringify(value));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   const theme = document.querySelector("select.theme");
@@ -35,7 +45,11 @@ window.unshared = (() => {
     theme.addEventListener("change", () => {
       if (theme.value === "auto") delete document.documentElement.dataset.theme;
       else document.documentElement.dataset.theme = theme.value;
-      try { localStorage.setItem("unshared.theme", theme.value); } catch { /* it holds for this page only */ }
+      try {
+        localStorage.setItem("unshared.theme", theme.value);
+      } catch {
+        /* it holds for this page only */
+      }
     });
   }
 

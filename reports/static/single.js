@@ -3,9 +3,12 @@
 (() => {
   const element = (id) => document.getElementById(id);
   const named = () => decodeURIComponent(location.hash.match(/^#\/lab\/([^/?]+)/)?.[1] ?? "");
-  const lab = named(), packed = lab && element(`packed-${lab}`);
+  const lab = named(),
+    packed = lab && element(`packed-${lab}`);
 
-  addEventListener("hashchange", () => { if (named() !== lab) location.reload(); });
+  addEventListener("hashchange", () => {
+    if (named() !== lab) location.reload();
+  });
 
   /* Run one of the scripts of this file; the policy knows its hash. */
   function run(text) {
@@ -31,10 +34,11 @@
     document.body.replaceWith(page.body);
     document.documentElement.classList.remove("opening");
     run(script);
-    for (const link of document.querySelectorAll("a[href^='#/step/'], a[href^='#/claim/']")) {  // for a tab of its own
+    for (const link of document.querySelectorAll("a[href^='#/step/'], a[href^='#/claim/']")) {
+      // for a tab of its own
       link.hash = `/lab/${lab}${link.hash.slice(1)}`;
     }
-    document.dispatchEvent(new Event("DOMContentLoaded"));  // what a page of its own waits for
+    document.dispatchEvent(new Event("DOMContentLoaded")); // what a page of its own waits for
   }
 
   if (packed) {

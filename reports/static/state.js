@@ -5,8 +5,10 @@
    of one path), moments (told from an earlier one). Rows that did not change stand in folds, made when they are opened. */
 (() => {
   const {data, make, steps} = unshared;
-  const words = data("words"), drawn = data("drawn");
-  const NOTHING = -1, LONG = 40;
+  const words = data("words"),
+    drawn = data("drawn");
+  const NOTHING = -1,
+    LONG = 40;
   const known = new Map();
   let states = null;
 
@@ -34,7 +36,8 @@
 
   /* The rows of a file: values by the numbers of their places. */
   function rowsOf(file) {
-    const rows = new Map(), runs = states.files[file] ?? [];
+    const rows = new Map(),
+      runs = states.files[file] ?? [];
     for (let run = 0; run < runs.length; run += 2) {
       for (const [place, value] of states.rows.slice(runs[run], runs[run] + runs[run + 1])) rows.set(place, value);
     }
@@ -43,9 +46,12 @@
 
   /* What became of each value: {path, field, group, minor, kind, before, after}, in the order of the files. */
   function compare(before, after) {
-    const rows = [], old = moment(before), now = moment(after);
+    const rows = [],
+      old = moment(before),
+      now = moment(after);
     for (const path of new Set([...now.keys(), ...old.keys()])) {
-      const left = rowsOf(old.get(path)), right = old.get(path) === now.get(path) ? left : rowsOf(now.get(path));
+      const left = rowsOf(old.get(path)),
+        right = old.get(path) === now.get(path) ? left : rowsOf(now.get(path));
       const places = new Set([...right.keys(), ...left.keys()]);
       for (const place of places) {
         const [, field, group, minor] = states.places[place];
@@ -64,9 +70,10 @@
 
   /* The names of the capabilities in a mask such as 00000000a80425fb. */
   function capabilities(mask) {
-    const bits = BigInt(`0x${mask}`), names = [];
+    const bits = BigInt(`0x${mask}`),
+      names = [];
     for (let number = 0n; bits >> number; number++) {
-      if (bits >> number & 1n) names.push(states.capabilities[Number(number)] ?? `CAP_${number}`);
+      if ((bits >> number) & 1n) names.push(states.capabilities[Number(number)] ?? `CAP_${number}`);
     }
     return names;
   }
@@ -75,7 +82,8 @@
 
   /* A mask in words: all, none, all but a few, or the names. */
   function decoded(mask) {
-    const names = capabilities(mask), missing = without(states.capabilities, names);
+    const names = capabilities(mask),
+      missing = without(states.capabilities, names);
     if (!names.length) return words.none;
     if (!missing.length) return fill(words.all, {count: names.length});
     return missing.length < 12 ? fill(words.but, {names: missing.join(" ")}) : names.join(" ");
@@ -85,7 +93,8 @@
 
   /* A value with the words marked that the other side does not have; what is long and the same is shown on demand. */
   function marked(value, other, tag) {
-    const there = new Set(other === undefined ? [] : parts(other)), cell = make("span");
+    const there = new Set(other === undefined ? [] : parts(other)),
+      cell = make("span");
     let same = "";
     const rest = () => {
       cell.append(same.length > LONG ? cut(same) : same);
@@ -116,7 +125,14 @@
   }
 
   function list(sign, name, values) {
-    return values.length ? make("span", {class: name}, make("span", {class: "unseen"}, `${words[name]} `), ...values.flatMap((value) => [`${sign}${value}`, " "])) : "";
+    return values.length
+      ? make(
+          "span",
+          {class: name},
+          make("span", {class: "unseen"}, `${words[name]} `),
+          ...values.flatMap((value) => [`${sign}${value}`, " "]),
+        )
+      : "";
   }
 
   /* What happened to a row, in words. */
@@ -138,7 +154,9 @@
 
   /* A name that may be broken where its parts meet. */
   function breakable(text) {
-    return text.split(/(?<=[/._-])(?=[^/._-])|(?<=[a-z])(?=[A-Z])/).flatMap((part, place) => place ? [make("wbr"), part] : [part]);
+    return text
+      .split(/(?<=[/._-])(?=[^/._-])|(?<=[a-z])(?=[A-Z])/)
+      .flatMap((part, place) => (place ? [make("wbr"), part] : [part]));
   }
 
   function table(rows, compared = true) {
@@ -149,7 +167,8 @@
       if (row.field) head.append(" ", make("span", {class: "field"}, ...breakable(row.field)));
       const line = make("tr", {class: row.kind}, head);
       if (!compared) line.append(make("td", {}, make("span", {class: "value"}, row.after ?? row.before)));
-      else if (row.kind === "same") line.append(make("td", {colspan: 2}, side(row, row.after)), make("td", {}, summary(row)));
+      else if (row.kind === "same")
+        line.append(make("td", {colspan: 2}, side(row, row.after)), make("td", {}, summary(row)));
       else {
         line.append(
           make("td", {"data-when": words.before}, side(row, row.before, row.after, "del")),
@@ -165,8 +184,14 @@
 
   /* A fold whose table is made when it is opened. */
   function fold(title, count, rows, compared) {
-    const details = make("details", {class: "fold"}, make("summary", {}, title, " ", make("span", {class: "count"}, count)));
-    details.addEventListener("toggle", () => { if (details.open && !details.querySelector("table")) details.append(table(rows, compared)); });
+    const details = make(
+      "details",
+      {class: "fold"},
+      make("summary", {}, title, " ", make("span", {class: "count"}, count)),
+    );
+    details.addEventListener("toggle", () => {
+      if (details.open && !details.querySelector("table")) details.append(table(rows, compared));
+    });
     return details;
   }
 
@@ -174,22 +199,36 @@
 
   function process([label, name, , before, from, after, to], step) {
     const compared = from !== NOTHING && to !== NOTHING;
-    const pid = !compared && from === NOTHING && to === NOTHING ? words.never
-      : from === NOTHING ? fill(words.appeared, {pid: after}) : to === NOTHING ? fill(words.vanished, {before})
-        : fill(before === after ? words.pid : words.moved, {before, pid: after});
-    const section = make("section", {class: "process"}, make("h4", {}, label, " ", make("span", {class: "who"}, `${name} · ${pid}`)));
+    const pid =
+      !compared && from === NOTHING && to === NOTHING
+        ? words.never
+        : from === NOTHING
+          ? fill(words.appeared, {pid: after})
+          : to === NOTHING
+            ? fill(words.vanished, {before})
+            : fill(before === after ? words.pid : words.moved, {before, pid: after});
+    const section = make(
+      "section",
+      {class: "process"},
+      make("h4", {}, label, " ", make("span", {class: "who"}, `${name} · ${pid}`)),
+    );
     const rows = compare(from, to);
     if (!compared) {
-      section.append(...groups(rows).map(([group, all]) => fold(words.titles[group], fill(words.whole, {count: all.length}), all, false)));
+      section.append(
+        ...groups(rows).map(([group, all]) =>
+          fold(words.titles[group], fill(words.whole, {count: all.length}), all, false),
+        ),
+      );
       return section;
     }
     const matter = new Map(step.matter);
-    const matters = ({path, field, kind}) => matter.has(path) &&
-      (kind !== "same" || !field || matter.get(path).includes(field.split(" ")[0]));
+    const matters = ({path, field, kind}) =>
+      matter.has(path) && (kind !== "same" || !field || matter.get(path).includes(field.split(" ")[0]));
     const first = rows.filter((row) => matters(row) && !row.minor);
     if (first.length) section.append(make("h5", {}, words.matter), table(first));
     const rest = rows.filter((row) => !first.includes(row));
-    if (rows.every((row) => row.kind === "same" || row.minor)) section.append(make("p", {class: "nothing"}, words.nothing));
+    if (rows.every((row) => row.kind === "same" || row.minor))
+      section.append(make("p", {class: "nothing"}, words.nothing));
     const quiet = make("div", {class: "quiet"});
     for (const [group, all] of groups(rest)) {
       const told = (row) => step.drawn.includes(row.path);
@@ -200,7 +239,14 @@
         ["unchanged", all.filter((row) => row.kind === "same")],
       ].filter(([, some]) => some.length);
       const count = shown.map(([word, some]) => fill(words[word], {count: some.length})).join(", ");
-      const folded = shown.length ? fold(loud.length ? "" : words.titles[group], count, shown.flatMap(([, some]) => some), true) : "";
+      const folded = shown.length
+        ? fold(
+            loud.length ? "" : words.titles[group],
+            count,
+            shown.flatMap(([, some]) => some),
+            true,
+          )
+        : "";
       if (loud.length) section.append(make("h5", {}, words.titles[group]), table(loud), folded);
       else quiet.append(folded);
     }
@@ -223,7 +269,8 @@
 
   unshared.ontab("state", (index, panel) => {
     states ??= data("states");
-    const step = states.steps[steps[index].state], place = panel.querySelector(".kernel");
+    const step = states.steps[steps[index].state],
+      place = panel.querySelector(".kernel");
     for (const number of drawn[index]) place.append(...drawing(number));
     for (const one of step?.processes ?? []) place.append(process(one, step));
     if (!place.childElementCount) place.append(make("p", {class: "nothing"}, words.unwatched));

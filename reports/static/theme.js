@@ -3,7 +3,11 @@
 (() => {
   const root = document.documentElement;
   let theme = null;
-  try { theme = localStorage.getItem("unshared.theme"); } catch { /* a page on the disk may have no storage */ }
+  try {
+    theme = localStorage.getItem("unshared.theme");
+  } catch {
+    /* a page on the disk may have no storage */
+  }
   if (theme === "light" || theme === "dark") root.dataset.theme = theme;
   root.classList.add("scripted");
 })();
