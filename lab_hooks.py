@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     worker, run = workerinput.get("workerid", ""), workerinput.get("testrunuid", "")
     if workerinput.get("labs") or target.is_lab_run(config):
         why = config.stash[target.CHOSEN].why if target.CHOSEN in config.stash else "a worker of a run"
+        os.umask(0o022)  # the modes of files that lessons show; a login of Debian may have 002
         directory, arguments = target.report_directory(config), list(config.invocation_params.args)
         config.stash[COURSE] = Course(directory, worker, run, why, arguments)
         config.stash[COURSE].choice_order = config.getoption("--choice-order") or config.getini("choice_order")

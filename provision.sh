@@ -2,13 +2,14 @@
 # Prepare a machine for the labs: packages of the distribution, and a virtual environment in .venv.
 # Run it as often as you like: what is there already is not touched.
 #
-#   ./provision.sh              everything for the labs and for the project's own tests
-#   ./provision.sh --labs-only  only what the labs need
+#   ./provision.sh             what the labs need
+#   ./provision.sh --tests     also what the project's own tests need (pytest tests/ does this by itself)
 #   ./provision.sh --vm NAME [--box BOX] [--cgroup v1|v2]
-#                               make this machine the lab VM NAME: labs may change all of it (Vagrant calls this)
-#   ./provision.sh --packages   with the options above: only list the packages that are needed
+#                              make this machine the lab VM NAME: labs may change all of it (Vagrant calls this)
+#   ./provision.sh --packages  with the options above: only list the packages that are wanted
 #   ./provision.sh --help
 #
+# A package that this system does not have is named and left out: the exercises that need it are then unsupported.
 # It needs root, or sudo, only when packages are missing.  UNSHARED_VENV names another place for the environment.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -30,10 +31,10 @@ usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 fail() { echo "provision.sh: $*" >&2; exit 1; }
 say() { echo "provision.sh: $*"; }
 
-with_tests=yes vm='' box=unknown cgroup=v1 list=no
+with_tests=no vm='' box=unknown cgroup=v1 list=no
 while [ $# -gt 0 ]; do
     case $1 in
-        --labs-only) with_tests=no ;;
+        --tests) with_tests=yes ;;
         --packages) list=yes ;;
         --vm | --box | --cgroup)
             [ $# -gt 1 ] || fail "$1 wants a word after it; see ./provision.sh --help"
@@ -46,9 +47,14 @@ while [ $# -gt 0 ]; do
 done
 case $cgroup in v1 | v2) ;; *) fail "--cgroup $cgroup: use v1 or v2" ;; esac
 
+venv=${UNSHARED_VENV:-.venv} uv_home=$PWD/.uv
+[ -z "$vm" ] || { venv=${UNSHARED_VENV:-$vm_venv} uv_home=/opt/unshared with_tests=no; }
+[ ! -e "$venv/tests.sum" ] || with_tests=yes  # what was prepared once is kept up to date
 programs=("${lab_programs[@]}")
-[ -z "$vm" ] || { with_tests=no; programs+=("${vm_programs[@]}"); }
+[ -z "$vm" ] || programs+=("${vm_programs[@]}")
 [ $with_tests = no ] || programs+=("${test_programs[@]}")
+
+# --- packages
 
 missing_packages() {
     local pair package
@@ -63,22 +69,57 @@ missing_packages() {
     fi
 }
 
-install_packages() {
-    local as_root=()
-    command -v apt-get >/dev/null || fail "this is no Debian or Ubuntu; please install by hand (Debian's names): $*"
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || fail "run it as root once (there is no sudo): packages are missing: $*"
-        as_root=(sudo)
-    fi
-    say "installing $*"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+can_install() {
+    command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
 }
 
-# The distribution's own Python comes first: one below a home directory is out of reach for the users of the labs.
+apt() {
+    local as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@"
+}
+
+# Once a run, and only when something is to be installed.
+update_lists() {
+    [ -n "${updated:-}" ] || apt update
+    updated=yes
+}
+
+has_packages() { apt-get -qq install --simulate "$@" >/dev/null 2>&1; }
+
+install() {
+    [ $# -gt 0 ] || return 0
+    say "installing $*"
+    apt install -y --no-install-recommends "$@" >/dev/null
+}
+
+# Install what of these packages is to be had.  The others are named, and remembered, until the environment is made anew.
+install_packages() {
+    local package asked=() found=() absent=()
+    for package in "$@"; do
+        grep -qxF "$package" "$venv/absent" 2>/dev/null || asked+=("$package")
+    done
+    [ ${#asked[@]} -gt 0 ] || return 0
+    if ! can_install; then
+        say "left out, as it takes apt-get, and root or sudo (Debian's names): ${asked[*]}"
+        return
+    fi
+    update_lists
+    for package in "${asked[@]}"; do
+        if has_packages "$package"; then found+=("$package"); else absent+=("$package"); fi
+    done
+    install "${found[@]}"
+    [ ${#absent[@]} -gt 0 ] || return 0
+    say "left out, as this system does not have it: ${absent[*]}"
+    printf '%s\n' "${absent[@]}" >> "$venv/absent"
+}
+
+# --- Python
+
+# The distribution's own comes first: one below a home directory is out of reach for the users of the labs.
 find_python() {
     local candidate
-    for candidate in /usr/bin/python3 /usr/bin/python3.1[1-9] python3 python3.13 python3.12 python3.11 /opt/unshared/python/*/bin/python3.11; do
+    for candidate in /usr/bin/python3 /usr/bin/python3.1[1-9] python3 python3.1{4,3,2,1} "$uv_home"/python/*/bin/python3.11; do
         if "$candidate" -c 'import sys, ensurepip; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$candidate"
             return
@@ -87,34 +128,76 @@ find_python() {
     return 1
 }
 
-# Ubuntu 20.04 has no Python that is new enough.  uv, a package of PyPI pinned by its sums here, fetches a build of
-# CPython 3.11 whose sums it carries.  Only in the VM: a machine of yours gets no Python from elsewhere.
+# The distribution's Python if it is new enough, or a newer one beside it (Ubuntu 22.04).
+install_python() {
+    local package version
+    update_lists
+    version=$(apt-cache policy python3 | sed -n 's/^ *Candidate: \(3\.[0-9]*\).*/\1/p')
+    for package in python3 python3.1{4,3,2,1}; do
+        [ "$package" != python3 ] || [ "$(printf '3.11\n%s\n' "$version" | sort -V | head -n 1)" = 3.11 ] || continue
+        if has_packages "$package" "$package-venv"; then
+            install "$package" "$package-venv"
+            return
+        fi
+    done
+    return 1
+}
+
+# Where the distribution has none that is new enough (Debian 11, Ubuntu 20.04): uv, a package of PyPI pinned by its sums
+# here, fetches a build of CPython 3.11 whose sums it carries.  Both stay in $uv_home.
 fetch_python() {
+    has_venv || { can_install && install python3-venv && has_venv; } || return 1
     say "fetching Python 3.11 by uv"
-    python3 -m venv --clear /opt/unshared/uv
-    /opt/unshared/uv/bin/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r /dev/stdin <<'END'
+    python3 -m venv --clear "$uv_home/uv" || return 1
+    "$uv_home/uv/bin/pip" install -qq --disable-pip-version-check --no-deps --require-hashes -r /dev/stdin <<'END' || return 1
 uv==0.9.9 \
     --hash=sha256:afdd00ddc25e12ed756e069090011ca55f127753e1192e51f45fa288a024f3df \
     --hash=sha256:036e8d38f87ffbebcd478e6b61a2c4f8733f77fbdf34140b78e0f5ab238810cf
 END
-    /opt/unshared/uv/bin/uv python install --quiet --no-bin --install-dir /opt/unshared/python 3.11
+    "$uv_home/uv/bin/uv" python install --quiet --no-bin --install-dir "$uv_home/python" 3.11
+}
+
+has_venv() { python3 -c 'import ensurepip' 2>/dev/null; }
+
+choose_python() {
+    python=$(find_python) && return
+    { can_install && install_python; } || fetch_python || true
+    python=$(find_python) || fail "no Python 3.11 or newer with the venv module was found; install one (Debian 12, Ubuntu 22.04 and later have it)"
+}
+
+# --- the environment
+
+sum_of() { sha256sum < "$1"; }
+
+is_current() { [ "$(cat "$venv/$1" 2>/dev/null)" = "$(sum_of "$2")" ] && "$venv/bin/python" -c '' 2>/dev/null; }
+
+pip_install() {
+    local compile=''
+    [ -z "$vm" ] || compile=--no-compile  # root runs the labs there: Python compiles what it imports, and keeps it
+    "$venv/bin/pip" install -qq --disable-pip-version-check ${compile:+"$compile"} --require-hashes -r "$1"
 }
 
 make_venv() {
-    local venv=$1 python compile=''
-    if [ "$(cat "$venv/requirements.sum" 2>/dev/null)" = "$(sha256sum < requirements.lock)" ]; then
-        return
+    if ! is_current labs.sum requirements.lock; then
+        choose_python
+        say "making $venv with $python"
+        "$python" -m venv --clear "$venv"
+        pip_install requirements.lock
+        sum_of requirements.lock > "$venv/labs.sum"
     fi
-    if ! python=$(find_python); then
-        [ -n "$vm" ] || fail "no Python 3.11 or newer with the venv module was found; install one (Debian 12, Ubuntu 24.04 have it)"
-        fetch_python
-        python=$(find_python)
-    fi
-    say "making $venv with $python"
-    "$python" -m venv --clear "$venv"
-    [ -z "$vm" ] || compile=--no-compile  # root runs the labs there: Python compiles what it imports, and keeps it
-    "$venv/bin/pip" install -qq --disable-pip-version-check ${compile:+"$compile"} --require-hashes -r requirements.lock
-    sha256sum < requirements.lock > "$venv/requirements.sum"
+    [ $with_tests = yes ] && ! is_current tests.sum requirements-tests.lock || return 0
+    say "adding what the tests need to $venv"
+    pip_install requirements-tests.lock
+    sum_of requirements-tests.lock > "$venv/tests.sum"
+}
+
+# The linter of the reports' scripts and style sheets; where there is no npm its test is skipped.
+install_biome() {
+    [ "$(cat node_modules/lock.sum 2>/dev/null)" != "$(sum_of package-lock.json)" ] || return 0
+    command -v npm >/dev/null || return 0
+    say "installing biome by npm"
+    npm ci --silent
+    sum_of package-lock.json > node_modules/lock.sum
 }
 
 # --- the VM: what only a machine that labs may change gets
@@ -145,7 +228,7 @@ set_kernel_arguments() {
 
 # Ubuntu keeps aufs in a package of its own.
 have_aufs() {
-    modprobe --quiet aufs || install_packages "linux-modules-extra-$(uname -r)"
+    modprobe --quiet aufs || { update_lists; install "linux-modules-extra-$(uname -r)"; }
 }
 
 write_marker() {
@@ -158,15 +241,13 @@ if [ $list = yes ]; then
     printf '%s\n' "${programs[@]##*:}" "${lab_packages[@]}" | sort -u
     exit
 fi
-mapfile -t missing < <(missing_packages | sort -u)
 [ -z "$vm" ] || { [ "$(id -u)" -eq 0 ] && systemd-detect-virt --quiet --vm; } || fail "--vm changes the whole machine: run it as root in a VM"
-[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
-if [ -z "$vm" ]; then
-    make_venv "${UNSHARED_VENV:-.venv}"
-    exit
-fi
+make_venv
+mapfile -t missing < <(missing_packages | sort -u)
+install_packages "${missing[@]}"
+[ $with_tests = no ] || install_biome
+[ -n "$vm" ] || exit 0
 PATH=$PATH:/usr/sbin:/sbin
-make_venv "${UNSHARED_VENV:-$vm_venv}"
 make_swap
 [ "$vm" != aufs ] || have_aufs
 set_kernel_arguments

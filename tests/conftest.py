@@ -22,6 +22,18 @@ TINY_CLAIMS = """
 """
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare this checkout's environment for the tests, if it was only prepared for labs, and begin again in it."""
+    environment = Path(sys.prefix)
+    if not (environment / "labs.sum").exists() or (environment / "tests.sum").exists():
+        return
+    config.pluginmanager.getplugin("capturemanager").suspend_global_capture(in_=True)
+    subprocess.run([ROOT / "provision.sh", "--tests"], check=False, env=os.environ | {"UNSHARED_VENV": sys.prefix})
+    if not (environment / "tests.sum").exists():
+        raise pytest.UsageError("the tests need more than the labs do; see above, and: ./provision.sh --tests")
+    os.execv(sys.executable, sys.orig_argv)
+
+
 def clean_environment() -> dict[str, str]:
     """The environment of a person's shell, not that of a running test."""
     ours = ("PYTEST_", "UNSHARED_", "LABS_", "COV_", "VAGRANT_")

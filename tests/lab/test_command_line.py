@@ -27,6 +27,12 @@ def test_a_green_run(checkout):
     assert claims == {"tiny-01": "holds", "tiny-02": "wrong", "tiny-03": "unsupported"}
 
 
+def test_windows_have_the_umask_of_the_lessons(checkout):
+    environment = clean_environment() | {"TINY_CODE": "assert first.run('umask') == '0022'"}
+    result = checkout.pytest("labs/", "-k", "gate", env=environment, umask=0o002)
+    assert result.returncode == 0, result.stdout
+
+
 def test_a_red_run(checkout):
     checkout.lab.write_text(checkout.lab.read_text().replace("unshare --uts /bin/bash", "unshare /bin/bash"))
     result = checkout.pytest("labs/", "-x")
