@@ -4,7 +4,7 @@ The claims of labs/test_NN_topic.py stand in labs/test_NN_topic.yaml.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,13 @@ class Claim:
     when: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
     mutation: Mapping[str, str] = field(default_factory=dict, repr=False)  # how what its step teaches is taken away
 
-    def on(self, kernel: str, cgroup: str) -> "Claim":
-        """The claim as it stands on a machine: the first entry of ``when`` that fits changes verdict and truth."""
+    def on(self, kernel: str, cgroup: str, can: Iterable[str] = ()) -> "Claim":
+        """The claim as it stands on a machine: the first entry of ``when`` that fits changes verdict and truth.
+
+        ``can``: the names of what the machine can show (``Facts.able``).
+        """
         for case in self.when:
-            if fits(case, kernel, cgroup):
+            if fits(case, kernel, cgroup, can):
                 changed = {key: case[key] for key in ("verdict", "truth") if key in case}
                 return Claim(**{**vars(self), **changed, "when": ()})
         return self
@@ -49,8 +52,10 @@ class Claim:
         return {name: getattr(self, name) for name in names} | {"visible_in": list(self.visible_in)}
 
 
-def fits(case: Mapping[str, str], kernel: str, cgroup: str) -> bool:
-    """Whether the conditions of a ``when`` entry (``kernel: ">=6.1"``, ``cgroup: v2``) fit a machine."""
+def fits(case: Mapping[str, str], kernel: str, cgroup: str, can: Iterable[str] = ()) -> bool:
+    """Whether the conditions of a ``when`` entry (``kernel: ">=6.1"``, ``cgroup: v2``, ``can: aufs``) fit a machine."""
+    if "can" in case and case["can"] not in can:
+        return False
     if "cgroup" in case and cgroup not in re.split(r"[,\s]+", case["cgroup"]):
         return False
     if "kernel" in case:

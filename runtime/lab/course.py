@@ -172,7 +172,8 @@ class Course:
         if outline.name not in self._announced:
             self._announced.add(outline.name)
             facts = machine.facts()
-            claims = [claim.on(facts.kernel, facts.cgroup).record() for claim in self.catalogue.of(outline.name)]
+            here = facts.kernel, facts.cgroup, facts.able
+            claims = [claim.on(*here).record() for claim in self.catalogue.of(outline.name)]
             self._open().emit(
                 "lab",
                 lab=outline.name,

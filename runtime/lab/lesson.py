@@ -178,7 +178,7 @@ class Lab:
 
     def claim(self, name: str, verdict: str | None = None, **fields: Any) -> None:
         """Record the verdict of a claim: the catalogue's on this machine, unless another one is given."""
-        expected = self._catalogue[name].on(self.facts.kernel, self.facts.cgroup).verdict
+        expected = self._catalogue[name].on(self.facts.kernel, self.facts.cgroup, self.facts.able).verdict
         self.emit("claim", claim=name, verdict=verdict or expected, **fields)
 
     @property

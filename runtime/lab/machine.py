@@ -76,6 +76,11 @@ class Facts:
         """Whether the kernel is ``release`` ("6.1") or newer."""
         return version(self.kernel) >= version(release)
 
+    @property
+    def able(self) -> set[str]:
+        """The names of what the machine can show, such as "aufs"."""
+        return {name for name, ability in self.can.items() if ability.ok}
+
     def record(self) -> dict[str, Any]:
         """The facts as they stand in the record."""
         return asdict(self)
@@ -235,6 +240,8 @@ def _aufs() -> Ability:
         with suppress(OSError):
             namespaces.run_in_new(Clone.NEWNS, syscalls.mount, "none", "/", "aufs")
     if _file_system("aufs"):
+        if is_rootless():  # aufs(5), allow_userns
+            return Ability(False, "aufs is not mounted in a user namespace", "run pytest as root")
         return Ability(True)
     how = "use the VM aufs (vagrant up aufs; pytest labs/ --target vm:aufs): Ubuntu 20.04, whose kernel 5.4 ships it"
     return Ability(False, "this kernel has no aufs", how)
