@@ -6,6 +6,7 @@
     network      devices and cables between network namespaces (network_layout: where they are drawn)
     layers       the branches of a union mount
     memory       the memory of control groups, step by step
+    mounts       the mounts of each mount namespace, with peer groups
     images       the layers of images with their chain ids
 
 Each shows only where it has something to say: what it draws differs between the watched processes, changed in the step,
@@ -24,6 +25,7 @@ from reports.diagrams.images import paths as images_paths
 from reports.diagrams.layers import PATHS as LAYERS_PATHS
 from reports.diagrams.layers import Layers, draw_layers
 from reports.diagrams.memory import Chart, History
+from reports.diagrams.mounts import Forest, draw_mounts
 from reports.diagrams.namespaces import KINDS, Atlas, Drawing, draw_namespaces
 from reports.diagrams.network import PATHS as NETWORK_PATHS
 from reports.diagrams.network import Network, draw_network
@@ -44,6 +46,7 @@ class Pictures:
     layouts: dict[str, Layout] = field(default_factory=dict)
     layers: list[Layers] = field(default_factory=list)
     memory: list[Chart] = field(default_factory=list)
+    mounts: Forest | None = None
     images: list[Image] = field(default_factory=list)
     configs: list[str] = field(default_factory=list)
 
@@ -53,7 +56,9 @@ class Pictures:
         return [*(NETWORK_PATHS if self.network else ()), *(LAYERS_PATHS if self.layers else ()), *self.configs]
 
     def __bool__(self) -> bool:
-        return any((self.namespaces, self.pids, self.idmaps, self.network, self.layers, self.memory, self.images))
+        return any(
+            (self.namespaces, self.pids, self.idmaps, self.network, self.layers, self.memory, self.mounts, self.images)
+        )
 
 
 class Sketchbook:
@@ -84,6 +89,7 @@ class Sketchbook:
             layouts(network) if network else {},
             draw_layers(before, after, matter),
             self._history.step(number, before, after),
+            draw_mounts(before, after, self._atlas, matter),
             images,
             images_paths(after) if images else [],
         )

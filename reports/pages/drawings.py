@@ -25,6 +25,8 @@ def _figures(draw: object, all_: Pictures) -> Iterator[Markup]:
         calls.append(("network", (all_.network, all_.layouts)))
     calls += [("union", (layers,)) for layers in all_.layers]
     calls += [("memory", (chart,)) for chart in all_.memory]
+    if all_.mounts:
+        calls.append(("mounts", (all_.mounts,)))
     if all_.images:
         calls.append(("images", (all_.images,)))
     if all_.pids:
