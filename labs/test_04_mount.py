@@ -204,6 +204,7 @@ def test_three_files(lab: Lab) -> None:
         assert first.run("grep -c ^parcel /proc/mounts") == "1"
 
 
+@needs("/usr/include/linux/sched.h")
 def test_a_flag_from_the_beginning(lab: Lab) -> None:
     """A flag from the beginning.
 

@@ -922,7 +922,11 @@ def test_root_inside(lab: Lab, place: Path) -> None:
         assert first.ns("user") != second.ns("user")
 
 
-WORKS = {(True, True, True): "all", (False, False, True): "chroot only", (False, False, False): "none"}
+WORKS: dict[tuple[bool, ...], str] = {
+    (True, True, True): "all",
+    (False, False, True): "chroot only",
+    (False, False, False): "none",
+}
 
 
 @needs("root")

@@ -1378,7 +1378,7 @@ def digest(blob: bytes) -> str:
 
 def image(*layers: Path) -> tuple[bytes, bytes]:
     """(configuration, manifest) of an image with these layers, the lowest first: OCI image specification."""
-    history = [{"created_by": f"ADD {layer.stem} in /"} for layer in layers]
+    history: list[dict[str, object]] = [{"created_by": f"ADD {layer.stem} in /"} for layer in layers]
     history.insert(1, {"created_by": "ENV GREETING=hello", "empty_layer": True})
     about = {
         "architecture": "amd64",

@@ -86,6 +86,8 @@ def test_a_program_is_looked_for_where_windows_find_it(monkeypatch, tmp_path):
     (tmp_path / "mine").write_text("")
     (tmp_path / "mine").chmod(0o755)
     assert requirements.missing("nft") is None
+    assert requirements.missing(str(tmp_path)) is None
+    assert requirements.missing("/usr/include/nothing.h").reason == "there is no /usr/include/nothing.h"
     assert requirements.missing("mine").reason == "the program mine is not installed"
 
 

@@ -19,7 +19,7 @@ class Unsupported(Skipped):
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
-    """The marker of a lab or an exercise that needs ``root``, a tool by its name, or what the doctor's table lists.
+    """The marker of what needs ``root``, a program by its name, a file by its path, or what the doctor's table lists.
 
     ``root`` is uid 0 over all ids of the machine or VM, not the root of an ordinary user's sandbox.
     """
@@ -35,6 +35,8 @@ def missing(name: str) -> machine.Ability | None:
     if name in machine.PROBES:
         ability = machine.facts().can[name]
         return None if ability.ok else ability
+    if name.startswith("/"):
+        return None if os.path.exists(name) else machine.Ability(False, f"there is no {name}", "run ./provision.sh")
     if machine.find_program(name):
         return None
     return machine.Ability(False, f"the program {name} is not installed", machine.how_to_install(name))
