@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     |(?P<clock>\b\d\d:\d\d(?::\d\d(?:\.\d+)?)?\b)
     |(?P<address>0x[0-9a-f]{5,})
     |(?P<name>(?:/run/unshared|/var/tmp|/tmp)?/(?:tmp\w{8}\b|unshared-\w{8}\b|pytest-of-\w+/pytest-\d+\b)
-        |\b(?:tmp|lab)\.\w+|\blesson-\w{8}\b|\btest_\w+-\d+\b)
+        |\b(?:tmp|lab)\.\w+|\blesson-\w{8}\b|\btest_\w+-\d+\b|\blab-\d+\b)
     |(?P<mount>^\d+\ \d+\ \d+:\d+(?=\ )|\b(?:shared|master):\d+)
     |(?P<hierarchy>^\d+(?=:[\w,=]*:/))
     |(?P<delay>\btime[= ]\d+(?:\.\d+)?\ ?ms)

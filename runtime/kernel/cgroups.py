@@ -143,6 +143,11 @@ class Cgroup:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.remove()
 
+    @property
+    def parent(self) -> "Cgroup":
+        """The cgroup above this one."""
+        return Cgroup(self.path.parent, self.version)
+
     def child(self, name: str) -> "Cgroup":
         """Make a cgroup below this one. FileExistsError if it is there."""
         made = Cgroup(self.path / name, self.version)

@@ -28,6 +28,7 @@ PAIR = Pair(Noise(frozenset({"272", "1500"}), "vm"), Noise(frozenset({"105"}), "
         ("171 161 0:46 / /run/netns rw shared:1 - tmpfs", "447 446 0:57 / /run/netns rw shared:222 - tmpfs"),
         ("1 received, 0% packet loss, time 0ms", "1 received, 0% packet loss, time 1ms"),
         ("cd /sys/fs/cgroup/memory/test_swappiness0-2", "cd /sys/fs/cgroup/memory/test_swappiness0-755"),
+        ("cd /sys/fs/cgroup/memory/lab-2", "cd /sys/fs/cgroup/memory/lab-755"),
         ("mount: /run/unshared/tmpqcgbxnmc/dev: denied", "mount: /tmp/tmp5kgkwcm1/dev: denied"),
         ("/run/unshared/pytest-of-root/pytest-0/x", "/tmp/pytest-of-nobody/pytest-12/x"),
     ],

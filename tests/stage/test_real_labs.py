@@ -34,7 +34,7 @@ def real(tmp_path):
 
 def test_back_to_the_step_where_a_process_was_killed_for_its_memory(real):
     """Its cgroup is a new one, in which nobody has been killed yet."""
-    walker = real("--lab", "memory", "-k", "test_limit_first and not swap")
+    walker = real("--lab", "memory_limit", "-k", "test_limit_first")
     if "cannot be shown here" in walker.wait():
         pytest.skip("the memory controller is not on cgroup v1")
     walker.key("n", prompt="Enter skips): ")
