@@ -31,9 +31,6 @@ from runtime.lab.memory import (
     start,
 )
 
-pytestmark = [needs("root", "gcc")]
-
-
 # ---------------------------------------------------------------- Where it is, and what is in it
 
 

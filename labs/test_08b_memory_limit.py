@@ -9,10 +9,8 @@ ends. To touch a page is to write to it: only then does the kernel give memory f
 
 from runtime.kernel import cgroups
 from runtime.kernel.cgroups import Cgroup
-from runtime.lab import Choice, Lab, Number, needs
+from runtime.lab import Choice, Lab, Number
 from runtime.lab.memory import MIB, PAGE, SLACK, V1, V1_FILES, hold, release, start, touch_again
-
-pytestmark = [needs("root", "gcc")]
 
 NO_SWAP = "echo 0 > memory.swappiness"  # nothing of this cgroup goes to swap, whether the machine has any or not
 FOUR = ("failcnt", "limit_in_bytes", "max_usage_in_bytes", "usage_in_bytes")

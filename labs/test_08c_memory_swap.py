@@ -18,8 +18,6 @@ from runtime.kernel import proc
 from runtime.lab import Choice, Lab, Number, needs
 from runtime.lab.memory import MIB, PAGE, SLACK, V1, V1_FILES, big_file, hold, release, start, touch_again
 
-pytestmark = [needs("root", "gcc")]
-
 NO_SWAP = "echo 0 > memory.swappiness"  # nothing of this cgroup goes to swap, whether the machine has any or not
 
 

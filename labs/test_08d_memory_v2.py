@@ -25,8 +25,6 @@ from runtime.lab.memory import (
     touch_again,
 )
 
-pytestmark = [needs("root", "gcc")]
-
 NO_SWAP = "echo 0 > memory.swap.max"  # nothing of this cgroup goes to swap, whether the machine has any or not
 
 

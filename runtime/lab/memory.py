@@ -11,6 +11,7 @@ from pathlib import Path
 from runtime.kernel import cgroups
 from runtime.kernel.cgroups import Cgroup
 from runtime.lab.lesson import Lab
+from runtime.lab.requirements import missing
 from runtime.lab.window import Window
 
 PAGE = mmap.PAGESIZE
@@ -46,9 +47,9 @@ def start(lab: Lab, first: Window, version: int) -> Cgroup:
 
 
 def _place(lab: Lab, version: int) -> Cgroup:
-    here = lab.facts.can[f"cgroup v{version}"]
-    if not here.ok:
-        lab.unsupported(here.reason, here.how)
+    for need in (f"cgroup v{version}", "root", "gcc"):
+        if lacking := missing(need):
+            lab.unsupported(lacking.reason, lacking.how)
     try:
         tree = cgroups.hierarchy("memory")
         if tree.version != version:
