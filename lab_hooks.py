@@ -30,8 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
         why = config.stash[target.CHOSEN].why if target.CHOSEN in config.stash else "a worker of a run"
         os.umask(0o022)  # the modes of files that lessons show; a login of Debian may have 002
         directory, arguments = target.report_directory(config), list(config.invocation_params.args)
-        config.stash[COURSE] = Course(directory, worker, run, why, arguments)
-        config.stash[COURSE].choice_order = config.getoption("--choice-order") or config.getini("choice_order")
+        config.stash[COURSE] = course = Course(directory, worker, run, why, arguments)
+        course.choice_order = config.getoption("--choice-order") or config.getini("choice_order")
+        course.patience = config.option.timeout_factor
     if COURSE in config.stash and (config.option.answers or options.mode(config) or config.option.student):
         entrance().prepare(config, config.stash[COURSE])
     if not worker and COURSE in config.stash and not options.is_walk(config):

@@ -1,4 +1,4 @@
-"""The options of a person who walks through the labs: what they are called, and what does not go together.
+"""The options of a run of labs, and of a person who walks through them: their names, and what does not go together.
 
 Any host can import this, with nothing but pytest.
 """
@@ -24,6 +24,14 @@ def add(group: pytest.OptionGroup) -> None:
         default=[],
         metavar="NAME",
         help="only this lab, by the topic in its file name, such as uts; may be given again, or as uts,pid",
+    )
+    group.addoption(
+        "--timeout-factor",
+        type=_positive,
+        default=1.0,
+        metavar="N",
+        help="wait N times as long for each command, on a slow or busy machine (20 seconds without it, or what the lab "
+        "says); a command that is late is killed, and the screens of all windows are shown",
     )
     group.addoption(
         "--step",

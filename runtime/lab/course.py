@@ -31,6 +31,7 @@ class Course:
         self._worker, self._arguments = worker, arguments
         self._recorder: record.Recorder | None = None
         self._announced: set[str] = set()  # the labs whose event is in the record
+        self.patience = 1.0  # --timeout-factor
         self.student: str | None = None
         self.mode: str | None = None  # "step" or "quiz"
         self.choice_order = ""  # "source", or a word that the order of choices depends on; empty: it differs by run
@@ -74,7 +75,7 @@ class Course:
     def begin(self, path: Path, exercise: str, nodeid: str, directory: Path) -> Lab:
         """Begin an exercise (a test function of a lab file) in an empty directory."""
         outline, about = self._announce(path, exercise, nodeid)
-        self._lab = Lab(self._open(), outline, about, directory, machine.facts(), self.catalogue)
+        self._lab = Lab(self._open(), outline, about, directory, machine.facts(), self.catalogue, self.patience)
         self._lab.choice_order = self.choice_order or self.run
         return self._lab
 

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
@@ -44,11 +45,12 @@ class Lab:
         directory: Path,
         facts: Facts,
         catalogue: Catalogue,
+        patience: float = 1.0,
     ) -> None:
         self.directory, self.facts = directory, facts
         self.programs = outline.path.parent / "programs"
         self._recorder, self._outline, self._exercise = recorder, outline, exercise
-        self._catalogue = catalogue
+        self._catalogue, self._patience = catalogue, patience
         self._kept = ExitStack()
         self._windows: dict[str, windows.Window] = {}
         self._steps: list[Step] = []
@@ -63,8 +65,14 @@ class Lab:
         Its prompt is its name, ``first# ``, unless the lesson is about prompts: ``prompt=LOGIN_PROMPT``.
         """
         if name not in self._windows:
-            self._windows[name] = windows.Window(name, self.directory, self.emit, prompt)
+            beside = partial(self._screens_beside, name)
+            self._windows[name] = windows.Window(name, self.directory, self.emit, prompt, self._patience, beside)
         return self._windows[name]
+
+    def _screens_beside(self, name: str) -> str:
+        """The end of an error message: what stands in the other windows, as that is often why one waits."""
+        others = (window for other, window in self._windows.items() if other != name)
+        return "".join(f"\n\nmeanwhile in {window.name}:\n{window.screen()}" for window in others)
 
     def step(
         self,

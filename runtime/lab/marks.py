@@ -1,9 +1,9 @@
 """The marks that a shell prints around each command, and how they are told from everything else.
 
 Terminals know them as shell integration (OSC 133): bash prints ``C`` when a command begins to run and ``D`` with the
-exit status when the next prompt is due.  Here both carry a secret word of the window, so that a program that prints
-such a mark itself is not believed.  They are set through the environment (PS0, PS2, PROMPT_COMMAND): so every bash
-that is started below the first one has them too, whatever namespaces it was put in.
+exit status when the next prompt is due.  Here both carry the number of the shell, and a secret word of the window, so
+that a program that prints such a mark itself is not believed.  They are set through the environment (PS0, PS2,
+PROMPT_COMMAND): so every bash that is started below the first one has them too, whatever namespaces it was put in.
 """
 
 import re
@@ -17,6 +17,8 @@ _LONGEST_MARK = 96  # bytes; more than the introducer, a status, a pid and the s
 @dataclass(frozen=True)
 class Running:
     """A command begins: what follows is its output."""
+
+    shell_pid: int  # of the shell that runs it, as that shell sees itself, in its own PID namespace
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def environment(secret: str, prompt: str = r"\$ ") -> dict[str, str]:
     PS1 is set anew by the start files of each shell, from PROMPT: the machine's /etc/bash.bashrc has one of its own.
     """
     return {
-        "PS0": rf"\e]133;C;{secret}\a",
+        "PS0": rf"\e]133;C;$BASHPID;{secret}\a",
         "PROMPT": prompt,
         "PS1": prompt,
         "PS2": rf"\[\e]133;P;{secret}\a\]> ",
@@ -54,7 +56,8 @@ class MarkParser:
 
     def __init__(self, secret: str) -> None:
         word = re.escape(secret.encode())
-        self._mark = re.compile(rb"\x1b\]133;(?:(?P<kind>[CP])|D;(?P<status>\d+);(?P<pid>\d+));" + word + rb"\x07")
+        kinds = rb"(?P<more>P)|C;(?P<runner>\d+)|D;(?P<status>\d+);(?P<pid>\d+)"
+        self._mark = re.compile(rb"\x1b\]133;(?:" + kinds + rb");" + word + rb"\x07")
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[bytes | Mark]:
@@ -75,7 +78,7 @@ class MarkParser:
     def _read(found: re.Match[bytes]) -> Mark:
         if found["status"] is not None:
             return Prompt(int(found["status"]), int(found["pid"]))
-        return Running() if found["kind"] == b"C" else Continuation()
+        return Continuation() if found["more"] else Running(int(found["runner"]))
 
     @staticmethod
     def _safe_end(data: bytes, position: int) -> int:

@@ -59,8 +59,10 @@ class Terminal:
         self.marks: list[marks.Mark] = []
         self.busy = False  # something was typed, or a command runs, and no prompt has come since
         self.plain = False  # a shell without marks runs: prompts are part of the output
-        self.prompt_group = 0  # the process group that printed the last prompt
+        self.prompt_group = 0  # the process group that had the terminal when the last prompt was printed
+        self.prompt_number = 0  # the shell that printed it, as it sees itself
         self.prompt_shown = False  # the text of the prompt came after its mark: the shell reads its terminal
+        self.hidden = False  # a shell takes its terminal back: what it prints is not recorded
         self._emit = emit
         self._capturing = True
         self._recent = bytearray()
@@ -122,6 +124,16 @@ class Terminal:
                 self._note(part)
         return True
 
+    def hide_until_prompt(self) -> None:
+        """A shell is being interrupted at its prompt, before anything was typed: record nothing until ``show``."""
+        self.hidden = self.busy = True
+
+    def show(self) -> None:
+        """Take in the rest of what is hidden, and record again."""
+        if self.hidden:
+            self.drain()
+            self.hidden = False
+
     def drain(self) -> None:
         """Take in all that has been printed."""
         while self.read(0):
@@ -150,16 +162,19 @@ class Terminal:
 
     def _note(self, mark: marks.Mark) -> None:
         if isinstance(mark, marks.Running):
-            self.output.clear()
+            if not self.plain:
+                self.output.clear()
             self.busy = True
         elif isinstance(mark, marks.Prompt):
-            self.prompt_group = self.foreground
+            self.prompt_group, self.prompt_number = self.foreground, mark.shell_pid
             self.busy = self.prompt_shown = False
             self._capturing = self.plain  # what comes next is the prompt
         self.marks.append(mark)
 
     def _take(self, part: bytes) -> None:
         self.prompt_shown = True
+        if self.hidden:
+            return
         if self._capturing:
             self.output += part
         self._recent += part

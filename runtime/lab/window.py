@@ -5,15 +5,16 @@ of a prompt.  A window follows its shell into other namespaces: ``unshare``, ``n
 window shows, and an observation looks at the processes that own its terminal.
 """
 
+import os
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from runtime.kernel import namespaces, processes
-from runtime.lab import marks
+from runtime.lab import marks, reader
 from runtime.lab.terminal import (
     RECORDED_BYTES,
     CommandError,
@@ -48,13 +49,23 @@ class Output(str):
 class Window:
     """A terminal with bash, started in ``home``, where its start files lie; the prompt is ``name`` unless given."""
 
-    def __init__(self, name: str, home: Path, emit: Emit, prompt: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        home: Path,
+        emit: Emit,
+        prompt: str = "",
+        patience: float = 1.0,
+        beside: Callable[[], str] = str,
+    ) -> None:
+        """``patience``: by how much every limit of time is multiplied; ``beside``: what other windows show."""
         self.name = name
-        self._emit = emit
+        self._emit, self._patience, self._beside = emit, patience, beside
         self._terminal = Terminal(name, home, emit, prompt)
         self._marker = 0  # above 0: a shell without marks; the number of the next marker
-        self._typed_group = 0  # the process group that owned the terminal when the last line was typed
-        self._next_mark(time.monotonic() + TIMEOUT, "bash")
+        self._plain_shell = (0, [""])  # where a shell without marks is in the foreground: its group, and since when
+        self._typed_to = (0, 0)  # group and number of the shell to which the last line was typed
+        self._next_mark(self._deadline(TIMEOUT), "bash")
 
     def __repr__(self) -> str:
         return f"<window {self.name}>"
@@ -115,21 +126,25 @@ class Window:
         after ``timeout`` seconds (the command is killed by SIGKILL first), WindowClosed if the first shell has ended.
         """
         began = time.monotonic()
-        deadline = began + timeout
+        deadline = self._deadline(timeout)
         self._settle(deadline)
         raw = bytearray()
-        mark: marks.Mark = marks.Prompt(0, 0)
-        for line in text.split("\n"):
+        mark: marks.Mark = marks.Continuation()
+        for number, line in enumerate(text.split("\n")):
+            if number:
+                self._settle(deadline, midway=isinstance(mark, marks.Continuation))
             mark = self._run_plain(line, deadline) if self._marker else self._run_line(line, deadline)
             if isinstance(mark, marks.Prompt):
                 raw += self._terminal.output
         if isinstance(mark, marks.Continuation):
+            self._settle(deadline, midway=True)
             self._terminal.write("\x03")
             self._next_mark(time.monotonic() + processes.KILL_TIMEOUT, text)
             raise WindowError(f"{self.name}: `{text}` is unfinished: the shell waits for more (a quote, a `done`?)")
         assert isinstance(mark, marks.Prompt)
         output = Output(bytes(raw), mark.status)
         self._record_command(text, output, began)
+        self._settle(self._deadline(TIMEOUT))  # a shell that is signalled before it reads may lose the signal
         expected = {status} if isinstance(status, int) else status
         if expected is not None and output.status not in expected:
             wanted = " or ".join(map(str, sorted(expected)))
@@ -143,9 +158,9 @@ class Window:
 
         A failed unshare gives the old prompt back, and everything that is typed after it would reach the wrong shell.
         """
-        before = self.pid, self._start_time()
+        before = self._foreground()
         output = self.run(text, timeout, status=None)
-        if (self.pid, self._start_time()) == before and "exec" not in text.split():
+        if self._foreground() == before and "exec" not in text.split():
             raise WindowError(f"{self.name}: `{text}` started no shell; it printed: {output or 'nothing'}")
         return output
 
@@ -155,12 +170,13 @@ class Window:
         From here on each command is followed by a numbered marker, typed in two halves so that its echo does not
         look like it, until that shell ends.
         """
-        began = time.monotonic()
-        self._settle(began + timeout)
-        self._begin_plain()
-        mark = self._run_plain(text, began + timeout)
+        began, deadline = time.monotonic(), self._deadline(timeout)
+        self._settle(deadline)
+        mark = self._start_plain(text, deadline)
         output = Output(bytes(self._terminal.output), mark.status)
         self._record_command(text, output, began)
+        if not self._marker:
+            raise WindowError(f"{self.name}: `{text}` started no shell; it printed: {output or 'nothing'}")
         return output
 
     def exit(self, timeout: float = TIMEOUT) -> None:
@@ -168,7 +184,7 @@ class Window:
         if self._marker:
             self.run("exit", timeout, status=None)
             return
-        deadline = time.monotonic() + timeout
+        deadline = self._deadline(timeout)
         self._settle(deadline)
         try:
             self._run_line("exit", deadline)
@@ -182,11 +198,10 @@ class Window:
 
     def wait_for(self, text: str, timeout: float = TIMEOUT) -> None:
         """Wait until ``text`` has been printed since the last command was typed."""
-        deadline = time.monotonic() + timeout
+        deadline = self._deadline(timeout)
         while text not in clean(bytes(self._terminal.output)):
             if not self._terminal.read(deadline):
-                shown = self._terminal.shown()
-                raise WindowTimeout(f"{self.name}: {text!r} did not appear within {timeout:g} s{shown}")
+                raise self._late(f"{text!r} did not appear in time")
 
     def close(self) -> None:
         """Kill everything that the window started, and close its terminal."""
@@ -200,11 +215,30 @@ class Window:
         deadline += self._type(line)
         return self._next_mark(deadline, line)
 
+    def _start_plain(self, line: str, deadline: float) -> marks.Prompt:
+        """Type a line that starts a shell without marks; its first marker when the shell above cannot read that."""
+        terminal = self._terminal
+        shell = reader.find(terminal)
+        self._type(line)
+        while not (terminal.marks and isinstance(terminal.marks[-1], marks.Prompt)):
+            if reader.gave_terminal(terminal, shell):
+                self._begin_plain()
+                return self._until_marker(line, deadline)
+            if not terminal.read(min(deadline, time.monotonic() + SETTLE)) and time.monotonic() > deadline:
+                self._give_up(line)
+        return terminal.marks[-1]
+
     def _run_plain(self, line: str, deadline: float) -> marks.Prompt:
-        """Type ``line`` and a numbered marker; the output lies before the marker."""
+        if self._plain_shell != self._foreground():
+            self._end_plain()
+            raise WindowError(f"{self.name}: `{line}` was not typed: the shell that was to read it has ended")
+        self._type(line)
+        return self._until_marker(line, deadline)
+
+    def _until_marker(self, line: str, deadline: float) -> marks.Prompt:
+        """Type a numbered marker behind ``line``; the output lies before the marker."""
         terminal = self._terminal
         number, self._marker = self._marker, self._marker + 1
-        self._type(line)
         end = f'echo __E""ND_{number}_$?__'
         terminal.write(end + "\n")
         marker = re.compile(rb"__END_%d_(\d+)__\r?\n" % number)
@@ -217,6 +251,7 @@ class Window:
         output = bytes(terminal.output[: found.start()])
         terminal.output[:] = _without_echo(_without_echo(output, line), end)
         terminal.marks.clear()
+        self._plain_shell = self._foreground()
         return marks.Prompt(int(found[1]), 0)
 
     def _begin_plain(self) -> None:
@@ -231,7 +266,7 @@ class Window:
     def _type(self, line: str) -> float:
         """Type a line; returns the seconds that it took: a stage may show it slowly (``--type-speed``)."""
         began = time.monotonic()
-        self._typed_group = self.pid if not self._terminal.closed else 0
+        self._typed_to = 0 if self._terminal.closed else self.pid, self._terminal.prompt_number
         self._terminal.type(line + "\n")
         return time.monotonic() - began
 
@@ -242,14 +277,12 @@ class Window:
             while self._terminal.marks:
                 mark = self._terminal.marks.pop(0)
                 if isinstance(mark, marks.Running):
+                    self._check_shell(mark.shell_pid, self._typed_to[0], command)
                     ran = True
                 elif ran or isinstance(mark, marks.Continuation):
                     return mark
-                elif self._is_of_another_shell(command):
-                    self._settle(deadline)
-                    if not self._terminal.marks:  # the shell below waits for input: the one that died had read the line
-                        self._type(command)
                 else:
+                    self._check_shell(mark.shell_pid, self._terminal.prompt_group, command)
                     self._cut_echo(command)
                     return mark
             self._read_or_give_up(deadline, command)
@@ -258,9 +291,13 @@ class Window:
         if not self._terminal.read(deadline):
             self._give_up(command)
 
-    def _is_of_another_shell(self, command: str) -> bool:
-        """Whether a prompt came although ``command`` did not run, because the shell that should run it has died."""
-        return bool(_code(command)) and 0 != self._typed_group != self._terminal.prompt_group
+    def _check_shell(self, number: int, group: int, command: str) -> None:
+        """WindowError if ``command`` was typed to one shell and another one answers, by its number or its group."""
+        if self._typed_to != (0, 0) and self._typed_to != (group, number):
+            raise WindowError(
+                f"{self.name}: the shell to which `{command}` was typed ended before it read that, and the shell below "
+                f"it has the terminal now{self._terminal.shown()}"
+            )
 
     def _cut_echo(self, command: str) -> None:
         """Leave only what a shell says of a line that it does not run: nothing, or a syntax error."""
@@ -270,14 +307,24 @@ class Window:
         del output[:end]
 
     def _give_up(self, command: str) -> NoReturn:
-        shown = self._terminal.shown()
+        late = self._late(f"`{command}` did not end in time and was killed")
         self._kill_foreground()
         end = time.monotonic() + processes.KILL_TIMEOUT
         with suppress(WindowClosed):
             while not self._prompts() and self._terminal.read(end):
                 pass
         self._end_plain()
-        raise WindowTimeout(f"{self.name}: `{command}` did not end in time and was killed{shown}")
+        raise late
+
+    def _late(self, what: str) -> WindowTimeout:
+        load, processors = os.getloadavg()[0], os.cpu_count() or 1
+        busy = (
+            f" (load {load:.0f} on {processors} processors; --timeout-factor waits longer)" if load > processors else ""
+        )
+        return WindowTimeout(f"{self.name}: {what}{busy}{self._terminal.shown()}{self._beside()}")
+
+    def _deadline(self, timeout: float) -> float:
+        return time.monotonic() + timeout * self._patience
 
     def _kill_foreground(self) -> None:
         group = self.pid
@@ -285,37 +332,31 @@ class Window:
         # parents first, or a shell would go on with its next command
         processes.kill([below for member in members for below, _ in processes.descendants(member)])
 
-    def _settle(self, deadline: float) -> None:
-        """Wait until the shell that printed the last prompt, and no dying one, owns the terminal.
-
-        A killed shell leaves the terminal to the one below it, which prints a prompt that nobody asked for: it must
-        not be taken for the answer to the next command.
-        """
+    def _settle(self, deadline: float, midway: bool = False) -> None:
+        """Wait until the shell that printed the last prompt reads the terminal; ``midway``: the rest of a command."""
         terminal = self._terminal
         terminal.drain()
-        while not self._marker and not self._at_prompt():
+        while not self._marker and not reader.waits(terminal, midway):
             if not terminal.read(min(deadline, time.monotonic() + SETTLE)) and time.monotonic() > deadline:
-                raise WindowTimeout(f"{self.name}: no shell waits at a prompt{terminal.shown()}")
+                raise self._late("no shell waits at a prompt")
+        terminal.show()
         if not terminal.prompt_shown:  # what is typed before the shell reads its terminal is echoed twice
             terminal.read(min(deadline, time.monotonic() + PROMPT_TIMEOUT))
-
-    def _at_prompt(self) -> bool:
-        group = self._terminal.prompt_group
-        return not self._terminal.busy and self.pid == group and processes.waits_and_lives(group)
 
     def _record_command(self, text: str, output: Output, began: float) -> None:
         seconds = round(time.monotonic() - began, 4)
         shown = str(output)[:RECORDED_BYTES]
         self._emit("command", window=self.name, text=text, status=output.status, seconds=seconds, output=shown)
 
-    def _start_time(self) -> list[str]:
-        return processes.stat(self.pid)[19:20]
+    def _foreground(self) -> tuple[int, list[str]]:
+        """The leader of the terminal's foreground process group, and when it started: numbers are used again."""
+        return self.pid, processes.stat(self.pid)[19:20]
 
 
 def _without_echo(output: bytes, typed: str) -> bytes:
     """``output`` without the lines that show what was ``typed``; a shell's editor breaks them at the edge."""
     echo = rb"(?:\r+\n)?".join(re.escape(bytes([byte])) for byte in typed.encode())
-    return re.sub(rb"[^\n]*" + echo + rb"[^\n]*(?:\n|\Z)", b"", output) if typed else output
+    return re.sub(rb"[^\n]*" + echo + rb"[\r ]*(?:\n|\Z)", b"", output) if typed else output
 
 
 def _code(line: str) -> str:

@@ -4,8 +4,8 @@ import pytest
 
 from runtime.lab.marks import Continuation, MarkParser, Prompt, Running, environment
 
-STREAM = b"\x1b]133;C;word\x07hello\r\n\x1b]133;D;3;17;word\x07root@vm:~# \x1b]133;P;word\x07> "
-PARTS = [Running(), b"hello\r\n", Prompt(3, 17), b"root@vm:~# ", Continuation(), b"> "]
+STREAM = b"\x1b]133;C;17;word\x07hello\r\n\x1b]133;D;3;17;word\x07root@vm:~# \x1b]133;P;word\x07> "
+PARTS = [Running(17), b"hello\r\n", Prompt(3, 17), b"root@vm:~# ", Continuation(), b"> "]
 
 
 def joined(parts):
@@ -26,7 +26,7 @@ def test_marks_in_pieces(size):
     assert joined([part for piece in pieces for part in parser.feed(piece)]) == PARTS
 
 
-@pytest.mark.parametrize("forged", [b"\x1b]133;C;other\x07", b"\x1b]133;D;0;1;other\x07", b"\x1b]133;D;0;1\x07"])
+@pytest.mark.parametrize("forged", [b"\x1b]133;C;1;other\x07", b"\x1b]133;D;0;1;other\x07", b"\x1b]133;D;0;1\x07"])
 def test_a_mark_without_the_word_is_text(forged):
     assert joined(MarkParser("word").feed(forged + b"x")) == [forged + b"x"]
 
