@@ -696,6 +696,62 @@ def test_whose_files_in_proc(lab: Lab, place: Path) -> None:
         assert owners == [DEV + 5, DEV, 0]
 
 
+@needs("root")
+def test_list_or_read(lab: Lab, place: Path) -> None:
+    """Listing a directory, and reading a link in it.
+
+    The notes could not list /proc/PID/ns, but could read a link in it by its name. Here a process of another user does
+    both: user 1005 looks at a shell of dev.
+    """
+    first, second = at_home(lab.window("first"), place), at_home(lab.window("second"), place)
+    first.enter(f"{AS_DEV} /bin/bash")
+    ns = f"/proc/{first.pid}/ns"
+    stranger = "setpriv --reuid=1005 --regid=1005 --clear-groups"
+    tracer = f"{stranger} --inh-caps=+sys_ptrace --ambient-caps=+sys_ptrace"
+
+    with lab.step(
+        "Two rights",
+        """
+        User 1005 lists the directory ns of dev's shell and reads the link user in it: once as it is, and once with the
+        single capability CAP_SYS_PTRACE, the right to look into the processes of others.
+        """,
+        found="To list ns one must own it; to read a link by its name one must be allowed to trace the process.",
+        why="""
+            The directory has the mode dr-x--x--x: others may go through it (x), but not list it (r). The links have a
+            check of their own, which is about the process (proc_ns_readlink() in fs/proc/namespaces.c asks as ptrace(2)
+            does, PTRACE_MODE_READ_FSCREDS).
+        """,
+        hint="What does the mode dr-x--x--x say about others?",
+        watch=[first, second],
+        files=["/proc/PID/ns owner"],
+        claims=["usr-37"],
+        ask=Choice(
+            "Another user has CAP_SYS_PTRACE, and no other capability. What works in /proc/PID/ns?",
+            "listing and reading a link",
+            "listing alone",
+            "reading a link alone",
+            "nothing",
+        ),
+    ) as step:
+        refused = second.run(f"{stranger} readlink {ns}/user", status=(0, 1))
+        listing = second.run(f"{tracer} ls {ns}", status=(0, 2))
+        link = second.run(f"{tracer} readlink {ns}/user", status=(0, 1))
+        works = [listing.status == 0, link.status == 0]
+        step.answer(
+            {
+                "listing and reading a link": works == [True, True],
+                "listing alone": works == [True, False],
+                "reading a link alone": works == [False, True],
+                "nothing": works == [False, False],
+            },
+            saw=(listing, link),
+        )
+        assert second.run(f"stat -c '%A %u' {ns}") == f"dr-x--x--x {DEV}"
+        assert refused.status == 1
+        assert "Permission denied" in listing
+        assert link == first.ns("user")
+
+
 @needs("gcc")
 def test_keys(lab: Lab, place: Path) -> None:
     """Keys and user namespaces.
