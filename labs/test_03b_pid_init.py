@@ -437,7 +437,8 @@ def test_everybody(lab: Lab) -> None:
         "SIGKILL for all",
         """
         The first window is process 1 of a new namespace, with one program in the background and one in a namespace
-        further below. A third program runs outside. Then the first window kills all, by kill -KILL -1, if it really is process 1.
+        further below. A third program runs outside. The first window looks whether it is process 1, and kills all:
+        kill -KILL -1.
         """,
         found="kill -1 reaches the own namespace and those below, and nobody above.",
         why="""
