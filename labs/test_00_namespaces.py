@@ -44,11 +44,15 @@ def test_ten_links_eight_kinds(lab: Lab) -> None:
 
     with lab.step(
         "List the links of a shell",
-        "ls shows the links of the shell in the first window ($$ is its pid). Two names end in _for_children: they "
-        "say into which namespace the next child will be born.",
-        why="The notes know seven kinds. Linux 5.6 added the time namespace as the eighth. A process cannot change "
-        "its own PID namespace, only that of its future children, so there is a second link for it (since 4.12), and "
-        'the same for time. See namespaces(7), section "The /proc/pid/ns/ directory".',
+        """
+        ls shows the links of the shell in the first window ($$ is its pid). Two names end in _for_children: they say
+        into which namespace the next child will be born.
+        """,
+        why="""
+            The notes know seven kinds. Linux 5.6 added the time namespace as the eighth. A process cannot change its
+            own PID namespace, only that of its future children, so there is a second link for it (since 4.12), and the
+            same for time. See namespaces(7), section "The /proc/pid/ns/ directory".
+        """,
         hint="Two of the ten links belong to kinds that are listed already.",
         watch=[first],
         claims=["ov-01"],
@@ -62,10 +66,14 @@ def test_ten_links_eight_kinds(lab: Lab) -> None:
 
     with lab.step(
         "Equal numbers, same namespace",
-        "The shell in the second window is another process. Compare the targets of its links with those of the "
-        "first: all are equal, because nobody has asked for a new namespace.",
-        why="The number is the inode number of the namespace in the small file system nsfs. Two processes are in the "
-        "same namespace exactly if device and inode number of the two links are equal (namespaces(7)).",
+        """
+        The shell in the second window is another process. Compare the targets of its links with those of the first: all
+        are equal, because nobody has asked for a new namespace.
+        """,
+        why="""
+            The number is the inode number of the namespace in the small file system nsfs. Two processes are in the same
+            namespace exactly if device and inode number of the two links are equal (namespaces(7)).
+        """,
         watch=[first, second],
         shows=["ov-11"],
     ):
@@ -76,11 +84,15 @@ def test_ten_links_eight_kinds(lab: Lab) -> None:
 
     with lab.step(
         "A child with a new namespace of every kind",
-        "Now with the system call: one clone() with all eight flags. Every link of the child has another number than "
-        "that of its parent.",
-        why="The flags are bits of one number, so they can be joined by | in one call. The kernel makes the user "
-        "namespace first, so that it owns the seven others (user_namespaces(7)). The child enters its new time "
-        "namespace one generation later, so the process that you see is a grandchild.",
+        """
+        Now with the system call: one clone() with all eight flags. Every link of the child has another number than that
+        of its parent.
+        """,
+        why="""
+            The flags are bits of one number, so they can be joined by | in one call. The kernel makes the user
+            namespace first, so that it owns the seven others (user_namespaces(7)). The child enters its new time
+            namespace one generation later, so the process that you see is a grandchild.
+        """,
         watch=[os.getpid()],
         shows=["ov-01"],
     ) as step:
@@ -100,11 +112,15 @@ def test_whose_links_can_be_read(lab: Lab) -> None:
 
     with lab.step(
         "Read the links of a process that is not yours",
-        "readlink is run as an ordinary user; what it shall read is a link of the shell in the window, which runs as "
-        "root. Look at the output and at the exit status ($?).",
-        why="The kernel checks PTRACE_MODE_READ_FSCREDS: same user and no more capabilities than the reader, or "
-        "CAP_SYS_PTRACE over the process (ptrace(2)). readlink stays silent when it fails; ls -l and readlink -v "
-        "print the reason. Some machines protect even pid 1 of the host from root in this way.",
+        """
+        readlink is run as an ordinary user; what it shall read is a link of the shell in the window, which runs as
+        root. Look at the output and at the exit status ($?).
+        """,
+        why="""
+            The kernel checks PTRACE_MODE_READ_FSCREDS: same user and no more capabilities than the reader, or
+            CAP_SYS_PTRACE over the process (ptrace(2)). readlink stays silent when it fails; ls -l and readlink -v
+            print the reason. Some machines protect even pid 1 of the host from root in this way.
+        """,
         hint="readlink without -v prints no error messages.",
         watch=[first],
         claims=["ov-11"],
@@ -138,10 +154,14 @@ def test_names_mounts_and_messages(lab: Lab) -> None:
 
     with lab.step(
         "UTS: two names",
-        "unshare --uts starts a shell in a new UTS namespace. It sets the host name and the NIS domain name; outside "
-        "both are as before.",
-        why="A UTS namespace holds what uname(2) returns. Only these two fields can be set. The next lab is about "
-        "nothing else (uts_namespaces(7)).",
+        """
+        unshare --uts starts a shell in a new UTS namespace. It sets the host name and the NIS domain name; outside both
+        are as before.
+        """,
+        why="""
+            A UTS namespace holds what uname(2) returns. Only these two fields can be set. The next lab is about nothing
+            else (uts_namespaces(7)).
+        """,
         watch=[first, second],
         claims=["ov-08"],
         shows=["uts-01"],
@@ -156,12 +176,15 @@ def test_names_mounts_and_messages(lab: Lab) -> None:
 
     with lab.step(
         "Mount: a file system that only one shell has",
-        "A tmpfs is mounted in the new mount namespace, and a file is written to it. Then the second window looks "
-        "into the same directory.",
-        why="A mount namespace is a list of mounts: which file system is attached at which directory. It was the "
-        "first namespace (Linux 2.4.19, 2002), so nobody thought of a name for more: the flag is CLONE_NEWNS. "
-        "unshare also makes all mounts private, else the new one could be passed on to the parent "
-        "(mount_namespaces(7)).",
+        """
+        A tmpfs is mounted in the new mount namespace, and a file is written to it. Then the second window looks into
+        the same directory.
+        """,
+        why="""
+            A mount namespace is a list of mounts: which file system is attached at which directory. It was the first
+            namespace (Linux 2.4.19, 2002), so nobody thought of a name for more: the flag is CLONE_NEWNS. unshare also
+            makes all mounts private, else the new one could be passed on to the parent (mount_namespaces(7)).
+        """,
         hint="The directory board is the same for both. The file system on top of it is not.",
         watch=[first, second],
         files=["/proc/PID/mountinfo"],
@@ -184,12 +207,16 @@ def test_names_mounts_and_messages(lab: Lab) -> None:
 
     with lab.step(
         "IPC: message queues, semaphores, shared memory",
-        "ipcmk makes one System V object of each sort. ipcs lists them in the first window; the second one has none "
-        "of them. The POSIX message queue is made as a file in the file system mqueue.",
-        why="System V objects have no file name, they are found by number, so no other namespace could hide them. "
-        "POSIX message queues have names in a file system of their own: which queues that shows depends on the IPC "
-        "namespace of the one who mounted it, so both windows mount it themselves (ipc_namespaces(7), "
-        "mq_overview(7)).",
+        """
+        ipcmk makes one System V object of each sort. ipcs lists them in the first window; the second one has none of
+        them. The POSIX message queue is made as a file in the file system mqueue.
+        """,
+        why="""
+            System V objects have no file name, they are found by number, so no other namespace could hide them. POSIX
+            message queues have names in a file system of their own: which queues that shows depends on the IPC
+            namespace of the one who mounted it, so both windows mount it themselves (ipc_namespaces(7),
+            mq_overview(7)).
+        """,
         watch=[first, second],
         files=["/proc/sysvipc/msg", "/proc/sysvipc/sem", "/proc/sysvipc/shm"],
         claims=["ov-03"],
@@ -218,10 +245,14 @@ def test_network_and_processes(lab: Lab) -> None:
 
     with lab.step(
         "Network: devices and ports",
-        "The new network namespace has one device, lo, and it is down. A pair of virtual cables (veth) that is made "
-        "there is not seen outside. And a port that is taken outside is free inside.",
-        why="Devices, addresses, routes, firewall rules and ports all hang on the network namespace "
-        "(network_namespaces(7)). bind(2) says EADDRINUSE only if the port is taken in the same namespace.",
+        """
+        The new network namespace has one device, lo, and it is down. A pair of virtual cables (veth) that is made there
+        is not seen outside. And a port that is taken outside is free inside.
+        """,
+        why="""
+            Devices, addresses, routes, firewall rules and ports all hang on the network namespace
+            (network_namespaces(7)). bind(2) says EADDRINUSE only if the port is taken in the same namespace.
+        """,
         watch=[first, second],
         claims=["ov-04"],
     ):
@@ -243,10 +274,14 @@ def test_network_and_processes(lab: Lab) -> None:
 
     with lab.step(
         "PID: a number of one's own",
-        "--fork is needed: unshare itself stays in the old PID namespace, its child is the first process of the new "
-        "one. Compare the number that the shell has for itself with the one that it has outside.",
-        why="A PID namespace lies inside another one, and a process has one number in each of them; NSpid in "
-        "/proc/PID/status lists them from the outside in (pid_namespaces(7)).",
+        """
+        --fork is needed: unshare itself stays in the old PID namespace, its child is the first process of the new one.
+        Compare the number that the shell has for itself with the one that it has outside.
+        """,
+        why="""
+            A PID namespace lies inside another one, and a process has one number in each of them; NSpid in
+            /proc/PID/status lists them from the outside in (pid_namespaces(7)).
+        """,
         hint="$$ is the pid of the shell, as the shell itself sees it.",
         watch=[first, second],
         claims=["ov-06"],
@@ -279,11 +314,15 @@ def test_users(lab: Lab) -> None:
 
     with lab.step(
         "User: who am I?",
-        "A new user namespace has no map at first, so none of the ids outside has a meaning inside. With "
-        "--map-root-user the caller is root inside. Both commands are typed by an ordinary user.",
-        why="uid_map says which id outside belongs to which id inside (user_namespaces(7)). Since Linux 3.8 an "
-        "ordinary user may make a user namespace; some distributions switch that off. The root inside has all "
-        "capabilities in there, and none outside.",
+        """
+        A new user namespace has no map at first, so none of the ids outside has a meaning inside. With --map-root-user
+        the caller is root inside. Both commands are typed by an ordinary user.
+        """,
+        why="""
+            uid_map says which id outside belongs to which id inside (user_namespaces(7)). Since Linux 3.8 an ordinary
+            user may make a user namespace; some distributions switch that off. The root inside has all capabilities in
+            there, and none outside.
+        """,
         watch=[first, second],
         files=["/proc/PID/uid_map"],
         claims=["ov-07"],
@@ -312,11 +351,15 @@ def test_cgroup_namespace(lab: Lab) -> None:
         new_cgroup() as cgroup,
         lab.step(
             "The path begins where you stood",
-            "A shell is moved into a new cgroup. Then it starts another shell in a new cgroup namespace. Compare "
-            "what /proc/self/cgroup says before and after.",
-            why="The namespace takes the cgroup in which its creator sits as its root, so one's own path becomes a "
-            "single slash. The process has not moved: who reads its /proc/PID/cgroup from outside still sees the "
-            "whole path, and all limits stay in force (cgroup_namespaces(7), Linux 4.6).",
+            """
+            A shell is moved into a new cgroup. Then it starts another shell in a new cgroup namespace. Compare what
+            /proc/self/cgroup says before and after.
+            """,
+            why="""
+                The namespace takes the cgroup in which its creator sits as its root, so one's own path becomes a single
+                slash. The process has not moved: who reads its /proc/PID/cgroup from outside still sees the whole path,
+                and all limits stay in force (cgroup_namespaces(7), Linux 4.6).
+            """,
             hint="A path begins at a root. Which cgroup is the root for the new namespace?",
             watch=[first],
             files=["/proc/PID/cgroup"],
@@ -387,10 +430,14 @@ def test_docker_and_the_cgroup_namespace(lab: Lab) -> None:
 
     with lab.step(
         "What the kernel offers to Docker",
-        "Two shells are started, one by bash alone, the other by unshare --cgroup. A container engine has the same "
-        "choice.",
-        why="Docker has the option --cgroupns=private|host since 20.10. Without the option a container gets a "
-        "private one where the host has cgroup v2 only, and the host's where it has v1 (docker-run(1)).",
+        """
+        Two shells are started, one by bash alone, the other by unshare --cgroup. A container engine has the same
+        choice.
+        """,
+        why="""
+            Docker has the option --cgroupns=private|host since 20.10. Without the option a container gets a private one
+            where the host has cgroup v2 only, and the host's where it has v1 (docker-run(1)).
+        """,
         watch=[first, second],
         files=["/proc/PID/cgroup"],
         shows=["ov-02"],
@@ -419,10 +466,14 @@ def test_docker_and_the_cgroup_namespace(lab: Lab) -> None:
 
     with lab.step(
         "What Docker does",
-        "A container without options, and one with --cgroupns=private: does the process in it share the cgroup "
-        "namespace of the host?",
-        why="On cgroup v1 a private namespace would have hidden the host's tree from programs that relied on seeing "
-        "it, so the default stayed; cgroup v2 was a new beginning (moby pull request 38377).",
+        """
+        A container without options, and one with --cgroupns=private: does the process in it share the cgroup namespace
+        of the host?
+        """,
+        why="""
+            On cgroup v1 a private namespace would have hidden the host's tree from programs that relied on seeing it,
+            so the default stayed; cgroup v2 was a new beginning (moby pull request 38377).
+        """,
         watch=[first],
         files=["/proc/PID/cgroup"],
         claims=["ov-09"],
@@ -459,13 +510,17 @@ def test_time(lab: Lab) -> None:
 
     with lab.step(
         "Eleven days older",
-        "The shell in the first window gets a new time namespace whose boot-time clock is a million seconds ahead. "
-        "Compare /proc/uptime and date in both windows.",
-        why="CLONE_NEWTIME covers CLOCK_MONOTONIC and CLOCK_BOOTTIME only. The wall clock (CLOCK_REALTIME) is the "
-        "same for all, because it is set for the whole machine (time_namespaces(7), Linux 5.6). The offsets must be "
-        "in /proc/PID/timens_offsets before the first process enters, so unshare writes them and then forks. That "
-        "takes CAP_SYS_TIME in the user namespace that owns the time namespace; with --user the shell has it, "
-        "without any right on the machine's clock.",
+        """
+        The shell in the first window gets a new time namespace whose boot-time clock is a million seconds ahead.
+        Compare /proc/uptime and date in both windows.
+        """,
+        why="""
+            CLONE_NEWTIME covers CLOCK_MONOTONIC and CLOCK_BOOTTIME only. The wall clock (CLOCK_REALTIME) is the same
+            for all, because it is set for the whole machine (time_namespaces(7), Linux 5.6). The offsets must be in
+            /proc/PID/timens_offsets before the first process enters, so unshare writes them and then forks. That takes
+            CAP_SYS_TIME in the user namespace that owns the time namespace; with --user the shell has it, without any
+            right on the machine's clock.
+        """,
         hint="uptime counts from the start of the machine, date from 1970.",
         watch=[first, second],
         files=["/proc/PID/timens_offsets", "/proc/uptime"],
@@ -504,11 +559,15 @@ def test_first_program(lab: Lab) -> None:
 
     with lab.step(
         "Compile it as printed",
-        "gcc compiles the program with the first line of the notes, #define _GUN_SOURCE. Look for the word clone in "
-        "what gcc says.",
-        why="<sched.h> declares clone() only if _GNU_SOURCE is defined (feature_test_macros(7)). GUN is a slip for "
-        "GNU, so gcc meets a function that it does not know. C89 allowed that; gcc warned until 13 and refuses since "
-        "14. -Werror=implicit-function-declaration makes older ones as strict as gcc 14.",
+        """
+        gcc compiles the program with the first line of the notes, #define _GUN_SOURCE. Look for the word clone in what
+        gcc says.
+        """,
+        why="""
+            <sched.h> declares clone() only if _GNU_SOURCE is defined (feature_test_macros(7)). GUN is a slip for GNU,
+            so gcc meets a function that it does not know. C89 allowed that; gcc warned until 13 and refuses since 14.
+            -Werror=implicit-function-declaration makes older ones as strict as gcc 14.
+        """,
         watch=[first],
         shows=["ov-12"],
     ):
@@ -521,11 +580,15 @@ def test_first_program(lab: Lab) -> None:
 
     with lab.step(
         "Run it, mended",
-        "first.c spells the macro right. An ordinary user runs it, and it starts a shell. That shell is a child: "
-        "PPid in its status is the pid of ./first. Compare the links of the two.",
-        why="clone() copies the pointer to the namespaces (nsproxy) unless a CLONE_NEW flag asks for a new one, so "
-        "the child is in all the namespaces of its parent: nothing is contained yet, and nothing needs a right "
-        "(clone(2)). A container begins with the flags.",
+        """
+        first.c spells the macro right. An ordinary user runs it, and it starts a shell. That shell is a child: PPid in
+        its status is the pid of ./first. Compare the links of the two.
+        """,
+        why="""
+            clone() copies the pointer to the namespaces (nsproxy) unless a CLONE_NEW flag asks for a new one, so the
+            child is in all the namespaces of its parent: nothing is contained yet, and nothing needs a right
+            (clone(2)). A container begins with the flags.
+        """,
         hint="Which flags does the call of clone() in first.c have?",
         watch=[first],
         claims=["ov-12"],
@@ -551,8 +614,10 @@ def test_first_program(lab: Lab) -> None:
 
     with lab.step(
         "Leave the shell",
-        "The parent has waited all the time. When the shell ends, the kernel sends it SIGCHLD, waitpid() returns, "
-        "and it prints its last line.",
+        """
+        The parent has waited all the time. When the shell ends, the kernel sends it SIGCHLD, waitpid() returns, and it
+        prints its last line.
+        """,
         watch=[first],
     ):
         assert first.run("exit").endswith("parent: the child has ended")
@@ -572,11 +637,15 @@ def test_lines_that_get_lost(lab: Lab) -> None:
 
     with lab.step(
         "Into a pipe",
-        "First on the terminal: three lines, in order. Then the same program with its output in a pipe, and the "
-        "shell told to print a word of its own.",
-        why="On a terminal stdio writes line by line; into a pipe it waits until 4096 bytes or more have come "
-        "together (setbuf(3)). clone() copies the buffer into the child, and execv() replaces the whole memory of "
-        "the child, buffer included. The parent's two lines come out together at its very end.",
+        """
+        First on the terminal: three lines, in order. Then the same program with its output in a pipe, and the shell
+        told to print a word of its own.
+        """,
+        why="""
+            On a terminal stdio writes line by line; into a pipe it waits until 4096 bytes or more have come together
+            (setbuf(3)). clone() copies the buffer into the child, and execv() replaces the whole memory of the child,
+            buffer included. The parent's two lines come out together at its very end.
+        """,
         hint="execv() puts a new program into the process. What becomes of bytes that were not written yet?",
         watch=[first],
         claims=["ov-13"],
@@ -615,10 +684,14 @@ def test_lines_that_get_lost(lab: Lab) -> None:
 
     with lab.step(
         "When execv fails",
-        "In a mount namespace of its own /dev/null is put over /bin/bash. Now execv() fails, comes back, and the "
-        "program goes on to the line after it.",
-        why="A successful execve(2) never returns, because the program that called it is gone. So the line after it "
-        "is reached only on failure: no if is needed to find that out.",
+        """
+        In a mount namespace of its own /dev/null is put over /bin/bash. Now execv() fails, comes back, and the program
+        goes on to the line after it.
+        """,
+        why="""
+            A successful execve(2) never returns, because the program that called it is gone. So the line after it is
+            reached only on failure: no if is needed to find that out.
+        """,
         watch=[first],
         shows=["ov-13"],
     ):
@@ -641,12 +714,15 @@ def test_namespace_without_a_process(lab: Lab) -> None:
 
     with lab.step(
         "After the last process",
-        "unshare --uts=keeper runs one command in a new UTS namespace and binds the namespace to the file keeper. "
-        "The command sets a host name and ends; then no process is left inside. Can nsenter still get in?",
-        why="The files in /proc/PID/ns are handles. A bind mount of one, or an open file descriptor, counts as a "
-        'user of the namespace as a process does (namespaces(7), "Namespace lifetime"). `ip netns add` and every '
-        "container engine make use of that. The mount namespace around it is there so that the machine keeps nothing "
-        "of it.",
+        """
+        unshare --uts=keeper runs one command in a new UTS namespace and binds the namespace to the file keeper. The
+        command sets a host name and ends; then no process is left inside. Can nsenter still get in?
+        """,
+        why="""
+            The files in /proc/PID/ns are handles. A bind mount of one, or an open file descriptor, counts as a user of
+            the namespace as a process does (namespaces(7), "Namespace lifetime"). `ip netns add` and every container
+            engine make use of that. The mount namespace around it is there so that the machine keeps nothing of it.
+        """,
         watch=[first],
         files=["/proc/PID/mountinfo", "/proc/PID/fd"],
         claims=["ov-10"],
@@ -666,11 +742,15 @@ def test_namespace_without_a_process(lab: Lab) -> None:
 
     with lab.step(
         "The open descriptor is enough",
-        "The mount is taken away (--lazy, because the descriptor came through it). Descriptor 9 of the shell is now "
-        "the last user of the namespace, and nsenter gets in through it. When it is closed too, the namespace is "
-        "gone for good.",
-        why="setns(2) takes any open file descriptor of a namespace; how one came by it does not matter. "
-        "/proc/self/fd/9 is a link to the same handle.",
+        """
+        The mount is taken away (--lazy, because the descriptor came through it). Descriptor 9 of the shell is now the
+        last user of the namespace, and nsenter gets in through it. When it is closed too, the namespace is gone for
+        good.
+        """,
+        why="""
+            setns(2) takes any open file descriptor of a namespace; how one came by it does not matter. /proc/self/fd/9
+            is a link to the same handle.
+        """,
         watch=[first],
         files=["/proc/PID/mountinfo", "/proc/PID/fd"],
         shows=["ov-10"],
@@ -692,12 +772,15 @@ def test_who_owns_whom(lab: Lab) -> None:
     """
     with lab.step(
         "Ask for owner and parent",
-        "A child is born in a new user, PID and UTS namespace. The system is asked who owns the UTS namespace, and "
-        "who the parent of each of the three is.",
-        why="NS_GET_USERNS gives the owner, NS_GET_PARENT the parent. Only PID and user namespaces form a tree; for "
-        "the others the kernel says EINVAL. What lies above one's own user or PID namespace is out of sight: EPERM. "
-        "That is the answer for the first namespaces of a machine as well, which have no parent (ioctl_ns(2), Linux "
-        "4.9).",
+        """
+        A child is born in a new user, PID and UTS namespace. The system is asked who owns the UTS namespace, and who
+        the parent of each of the three is.
+        """,
+        why="""
+            NS_GET_USERNS gives the owner, NS_GET_PARENT the parent. Only PID and user namespaces form a tree; for the
+            others the kernel says EINVAL. What lies above one's own user or PID namespace is out of sight: EPERM. That
+            is the answer for the first namespaces of a machine as well, which have no parent (ioctl_ns(2), Linux 4.9).
+        """,
         hint="Which kinds lie inside each other, and which lie side by side?",
         watch=[os.getpid()],
         files=[
@@ -740,12 +823,16 @@ def test_numbers(lab: Lab) -> None:
     """
     with lab.step(
         "The numbers from boot, and the numbers after",
-        "A child gets a new namespace of every kind. All its numbers are 4026531840 (0xF0000000) or more. The "
-        "namespaces that the machine was born with lie just below, with a fixed number for each kind.",
-        why="The kernel gives the first namespaces numbers that are written in its source (include/linux/proc_ns.h; "
-        "enum init_ns_ino in linux/nsfs.h) and counts from 0xF0000000 for the rest. Network and mount namespaces "
-        "have fixed numbers only on recent kernels. In the sandbox you stand in new namespaces yourself: only the "
-        "few that the sandbox did not replace have the fixed number.",
+        """
+        A child gets a new namespace of every kind. All its numbers are 4026531840 (0xF0000000) or more. The namespaces
+        that the machine was born with lie just below, with a fixed number for each kind.
+        """,
+        why="""
+            The kernel gives the first namespaces numbers that are written in its source (include/linux/proc_ns.h; enum
+            init_ns_ino in linux/nsfs.h) and counts from 0xF0000000 for the rest. Network and mount namespaces have
+            fixed numbers only on recent kernels. In the sandbox you stand in new namespaces yourself: only the few that
+            the sandbox did not replace have the fixed number.
+        """,
         hint="The sandbox replaces mnt, uts, ipc, pid, net and cgroup; that of an ordinary user replaces user too.",
         watch=[os.getpid()],
         files=["/sys/kernel/btf/vmlinux"],
@@ -764,11 +851,15 @@ def test_numbers(lab: Lab) -> None:
     identities_exist = lab.facts.kernel_at_least("6.18")
     with lab.step(
         "Is a number used again?",
-        "One UTS namespace after the other is made and given up, and the numbers are kept in a list. Since Linux "
-        "6.18 the kernel also gives each namespace an identity; that is kept in a second list.",
-        why="The number is the inode number in nsfs, and the kernel hands out the lowest that is free (ida_alloc). "
-        "So compare numbers only of namespaces that live at the same moment. The ioctl NS_GET_ID reads the identity: "
-        "a counter of 64 bits, so none comes a second time.",
+        """
+        One UTS namespace after the other is made and given up, and the numbers are kept in a list. Since Linux 6.18 the
+        kernel also gives each namespace an identity; that is kept in a second list.
+        """,
+        why="""
+            The number is the inode number in nsfs, and the kernel hands out the lowest that is free (ida_alloc). So
+            compare numbers only of namespaces that live at the same moment. The ioctl NS_GET_ID reads the identity: a
+            counter of 64 bits, so none comes a second time.
+        """,
         watch=[os.getpid()],
         claims=["ov-x03"],
         ask=Choice(
@@ -835,11 +926,15 @@ def test_rights_and_limits(lab: Lab) -> None:
 
     with lab.step(
         "Without a right, and with a user namespace",
-        "An ordinary user asks for a new UTS namespace. Then the same user asks for a user namespace and a UTS "
-        "namespace at once.",
-        why="Seven kinds need CAP_SYS_ADMIN in the user namespace of the caller. The user namespace needs nothing, "
-        "and its creator has every capability inside it. With both flags the kernel makes the user namespace first, "
-        "and the right is looked for in there (user_namespaces(7)). Look at CapEff: all zero outside, full inside.",
+        """
+        An ordinary user asks for a new UTS namespace. Then the same user asks for a user namespace and a UTS namespace
+        at once.
+        """,
+        why="""
+            Seven kinds need CAP_SYS_ADMIN in the user namespace of the caller. The user namespace needs nothing, and
+            its creator has every capability inside it. With both flags the kernel makes the user namespace first, and
+            the right is looked for in there (user_namespaces(7)). Look at CapEff: all zero outside, full inside.
+        """,
         hint="EPERM is the errno of a missing right.",
         watch=[first, second],
         claims=["ov-x06"],
@@ -868,12 +963,16 @@ def test_rights_and_limits(lab: Lab) -> None:
 
     with lab.step(
         "No namespace left",
-        "Each kind has a limit in /proc/sys/user. Root of a user namespace may lower it for that namespace; the "
-        "shell gets a /proc of its own to do so. With the limit at zero it calls unshare again; read the message.",
-        why="The limits keep an ordinary user from filling the kernel's memory with namespaces. They are counted for "
-        'each user in each user namespace, and in all that lie above it. The errno is ENOSPC, "no space left on '
-        'device": there is no better one (namespaces(7), Linux 4.9). --mount-proc is there because the sandbox '
-        "guards /proc/sys against mistakes.",
+        """
+        Each kind has a limit in /proc/sys/user. Root of a user namespace may lower it for that namespace; the shell
+        gets a /proc of its own to do so. With the limit at zero it calls unshare again; read the message.
+        """,
+        why="""
+            The limits keep an ordinary user from filling the kernel's memory with namespaces. They are counted for each
+            user in each user namespace, and in all that lie above it. The errno is ENOSPC, "no space left on device":
+            there is no better one (namespaces(7), Linux 4.9). --mount-proc is there because the sandbox guards
+            /proc/sys against mistakes.
+        """,
         hint="It is an errno that you know from full disks.",
         watch=[first],
         files=LIMITS,

@@ -121,3 +121,17 @@ def kernel_structs(names: tuple[str, ...] = STRUCTS) -> dict[str, list[str]]:
     """members() of the running kernel, read once. OSError when it has no BTF, BtfError when it cannot be read."""
     with open(VMLINUX, "rb") as file:
         return members(file.read(), names)
+
+
+def first_namespaces() -> dict[str, int]:
+    """{kind: number} of the namespaces that a machine starts with, "uts": 4026531838, as the kernel's types have them.
+
+    {} where the kernel has no BTF. The names of the constants changed in Linux 6.18 (enum init_ns_ino, which added net
+    and mnt); before they stood in include/linux/proc_ns.h.
+    """
+    kinds = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
+    names = {form.format(kind.upper()): kind for kind in kinds for form in ("{}_NS_INIT_INO", "PROC_{}_INIT_INO")}
+    try:
+        return {names[name]: number for name, number in kernel_constants(tuple(names)).items()}
+    except (OSError, BtfError):
+        return {}
