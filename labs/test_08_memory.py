@@ -778,7 +778,7 @@ def test_children_count(lab: Lab) -> None:
     """
     first, second = lab.window("first"), lab.window("second")
     test = start(lab, first, 1)
-    first.run("mkdir child; echo 0 > memory.swappiness; echo 8M > memory.limit_in_bytes")
+    first.run("echo 0 > memory.swappiness; mkdir child; echo 8M > memory.limit_in_bytes")  # a child starts with that 0
     child = Cgroup(test.path / "child", 1)
     second.run(f"echo $$ > {child.path}/cgroup.procs")
 
