@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         metavar="WHERE",
         help="where labs run: auto (the default: the VM of this checkout if it is running, else the sandbox); vm (the "
         "machine lab of the Vagrantfile) or vm:NAME (another one of it); sandbox (this machine, in namespaces of their "
-        "own); here (this very machine, which they change: for a VM of your own)",
+        "own); here (this machine itself, which they change: for a VM of your own)",
     )
     group.addoption(
         "--report-dir",

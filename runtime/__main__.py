@@ -1,4 +1,4 @@
-"""``python -m runtime``: what this machine can show, and the tools of who writes labs."""
+"""``python -m runtime``: what this machine can show, and the tools for writing labs."""
 
 import argparse
 import sys

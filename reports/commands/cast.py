@@ -33,7 +33,11 @@ def configure(parser: ArgumentParser) -> None:
         "-o", "--output", type=Path, default=Path("casts"), metavar="DIR", help="folder for the files (default: casts)"
     )
     parser.add_argument(
-        "--pace", type=float, default=0, metavar="SECONDS", help="wait so long before each command (default: as it was)"
+        "--pace",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="wait this long before each command (default: as it was)",
     )
     parser.add_argument(
         "--v2", action="store_true", help="version 2 of the format, for asciinema before 3.0 (default: version 3)"

@@ -21,8 +21,8 @@ DESCRIPTION = """\
 Put two runs or more side by side on one HTML page: their machines, the claims whose verdict or observed value
 differs, and then the same steps, with what was typed and printed, checked, and changed in the kernel.
 
-What is another number on each run (pids, inodes, times, addresses, random names) is no difference. Of a check
-that compares by `<` or `in` only its outcome counts. On the terminal each claim that differs gets one line.
+Numbers that change with each run (pids, inodes, times, addresses, random names) count as no difference. Of a check
+that compares by `<` or `in` only the outcome counts. On the terminal each claim that differs gets one line.
 """
 
 EPILOG = """\

@@ -19,11 +19,11 @@ from reports.grading.tables import class_table, grades_table, number
 HELP = "points for a grade book: CSV, JUnit XML, or Gradescope's results.json"
 
 DESCRIPTION = """\
-Reckon points from records, and write them as CSV, JUnit XML, or Gradescope's results.json.
+Compute points from records, and write them as CSV, JUnit XML, or Gradescope's results.json.
 
 Each step is worth 1 point, or what its lab says (`lab.step(..., points=2)`). The claims that it owns share its points.
 A right answer to its question is worth as much again, apart from the checks; in a run that asked nobody, no answer is
-missing. What the machine cannot show is left out of the maximum, and said so. Of the labs that were begun, what was
+missing. What the machine cannot show is left out of the maximum, and named. Of the labs that were begun, what was
 not reached or not run scores 0. If a student did an exercise again, the last time counts.
 """
 
@@ -49,7 +49,7 @@ def configure(parser: ArgumentParser) -> None:
         "--lab", action="append", default=[], metavar="NAME", help="grade this lab only; may be given again"
     )
     parser.add_argument("--only", choices=("checks", "predictions"), help="leave the other kind of points out")
-    parser.add_argument("--detail", action="store_true", help="csv: each grade, also of several students")
+    parser.add_argument("--detail", action="store_true", help="csv: each grade, for several students too")
     parser.add_argument(
         "--visibility", choices=VISIBILITIES, default="visible", help="gradescope: who sees the results, and when"
     )

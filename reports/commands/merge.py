@@ -14,11 +14,11 @@ HELP = "put several records into one: of xdist workers, several VMs, different l
 DESCRIPTION = """\
 Put several records into one record, which then renders, compares and is graded as one run.
 
-Sensible are the records of the workers of one run (pytest -n), of runs of different labs or exercises, and of the
-same labs on equal machines. An exercise that several records hold is taken from the last run that came to its end
+It is for the records of the workers of one run (pytest -n), of runs of different labs or exercises, and of the same
+labs on equal machines. An exercise that several records hold is taken from the last run that came to its end
 in it; one that no run ended is "unsupported" if one found it so, and cut short otherwise.
 
-Runs of different students belong into `python -m reports class`. Runs on different machines are refused, since the
+Runs of different students belong in `python -m reports class`. Runs on different machines are refused, since the
 report tells of one machine: see `python -m reports compare`. With --mixed they become one record all the same: facts
 that differ stand beside each other, and an exercise that only one of the machines can show is taken from there.
 """
