@@ -1,7 +1,7 @@
 /*
- * A process is started with clone(), as the notes print it.
+ * A process is started with clone(), after the notes, with their slips.
  *
- * Kept as in the notes: the misspelt macro on the next line, and no check of any result. The lab shows what both
+ * The slips of the notes: the misspelt macro on the next line, and no check of any result. The lab shows what both
  * lead to; first.c is the same program, mended.
  */
 #define _GUN_SOURCE
