@@ -47,6 +47,7 @@ def test_ten_links_eight_kinds(lab: Lab) -> None:
         ls shows the links of the shell in the first window ($$ is its pid). Two names end in _for_children: they say
         into which namespace the next child will be born.
         """,
+        found="Ten links, eight kinds of namespaces: pid and time have a second link for the children.",
         why="""
             The notes know seven kinds. Linux 5.6 added the time namespace as the eighth. A process cannot change its
             own PID namespace, only that of its future children, so there is a second link for it (since 4.12), and the
@@ -64,11 +65,12 @@ def test_ten_links_eight_kinds(lab: Lab) -> None:
         assert kinds == {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
 
     with lab.step(
-        "Equal numbers, same namespace",
+        "Two shells",
         """
-        The shell in the second window is another process. Compare the targets of its links with those of the first: all
-        are equal, because nobody has asked for a new namespace.
+        The shell in the second window is another process. Compare the
+        targets of its links with those of the first.
         """,
+        found="Equal numbers, same namespace: nobody has asked for a new one.",
         why="""
             The number is the inode number of the namespace in the small file system nsfs. Two processes are in the same
             namespace exactly if device and inode number of the two links are equal (namespaces(7)).
@@ -84,9 +86,10 @@ def test_ten_links_eight_kinds(lab: Lab) -> None:
     with lab.step(
         "A child with a new namespace of every kind",
         """
-        Now with the system call: one clone() with all eight flags. Every link of the child has another number than that
-        of its parent.
+        Now with the system call: one clone() with all eight
+        flags. Compare every link of the child with that of its parent.
         """,
+        found="One call makes a new namespace of every kind.",
         why="""
             The flags are bits of one number, so they can be joined by | in one call. The kernel makes the user
             namespace first, so that it owns the seven others (user_namespaces(7)). The child enters its new time
@@ -115,6 +118,7 @@ def test_whose_links_can_be_read(lab: Lab) -> None:
         readlink is run as an ordinary user; what it shall read is a link of the shell in the window, which runs as
         root. Look at the output and at the exit status ($?).
         """,
+        found="The links may be read only with the right to trace the process.",
         why="""
             The kernel checks PTRACE_MODE_READ_FSCREDS: same user and no more capabilities than the reader, or
             CAP_SYS_PTRACE over the process (ptrace(2)). readlink stays silent when it fails; ls -l and readlink -v
@@ -161,9 +165,10 @@ def test_names_mounts_and_messages(lab: Lab) -> None:
     with lab.step(
         "UTS: host name and domain name",
         """
-        unshare --uts starts a shell in a new UTS namespace. It sets the host name and the NIS domain name; outside both
-        are as before.
+        unshare --uts starts a shell in a new UTS namespace. It sets the host name and the NIS
+        domain name. Look at both names outside.
         """,
+        found="Names that are set inside stay inside.",
         why="""
             A UTS namespace holds what uname(2) returns. Only these two fields can be set. The next lab is about nothing
             else (uts_namespaces(7)).
@@ -186,6 +191,7 @@ def test_names_mounts_and_messages(lab: Lab) -> None:
         A tmpfs is mounted in the new mount namespace, and a file is written to it. Then the second window looks into
         the same directory.
         """,
+        found="What is mounted in one mount namespace is not there in another.",
         why="""
             A mount namespace is a list of mounts: which file system is attached at which directory. It was the first
             namespace (Linux 2.4.19, 2002), so nobody thought of a name for more: the flag is CLONE_NEWNS. unshare also
@@ -221,12 +227,15 @@ def test_names_mounts_and_messages(lab: Lab) -> None:
         assert "letter" not in seen
         first.exit()
 
+    second.enter("unshare --mount /bin/bash")
+    first.enter("unshare --ipc --mount /bin/bash")
     with lab.step(
         "IPC: message queues, semaphores, shared memory",
         """
-        ipcmk makes one System V object of each sort. ipcs lists them in the first window; the second one has none of
-        them. The POSIX message queue is made as a file in the file system mqueue.
+        ipcmk makes one System V object of each sort. ipcs lists what each window
+        has. The POSIX message queue is made as a file in the file system mqueue.
         """,
+        found="Queues, semaphores and shared memory of one IPC namespace are not found in another.",
         why="""
             System V objects have no file name, they are found by number, so no other namespace could hide them. POSIX
             message queues have names in a file system of their own: which queues that shows depends on the IPC
@@ -237,11 +246,10 @@ def test_names_mounts_and_messages(lab: Lab) -> None:
         files=["/proc/sysvipc/msg", "/proc/sysvipc/sem", "/proc/sysvipc/shm"],
         claims=["ov-03"],
     ):
-        second.enter("unshare --mount /bin/bash")
-        first.enter("unshare --ipc --mount /bin/bash")
         before = second.run("ipcs")
-        first.run("ipcmk --queue; ipcmk --semaphore 1; ipcmk --shmem 4096")
-        first.run("mkdir inner; mount -t mqueue mqueue inner; touch inner/letters")
+        first.run(
+            "ipcmk --queue; ipcmk --semaphore 1; ipcmk --shmem 4096; mkdir inner; mount -t mqueue mqueue inner; touch inner/letters"
+        )
         second.run("mkdir outer; mount -t mqueue mqueue outer")
         assert first.ns("ipc") != second.ns("ipc")
         for table in ("msg", "sem", "shm"):
@@ -262,9 +270,10 @@ def test_network_and_processes(lab: Lab) -> None:
     with lab.step(
         "Network: devices and ports",
         """
-        The new network namespace has one device, lo, and it is down. A pair of virtual cables (veth) that is made there
-        is not seen outside. And a port that is taken outside is free inside.
+        List the devices and routes of a new network namespace. A pair of virtual cables (veth) is made there; look for it
+        outside. And a port is taken outside; is it free inside?
         """,
+        found="A new network namespace has its own devices, routes and ports; at first only lo, down.",
         why="""
             Devices, addresses, routes, firewall rules and ports all hang on the network namespace
             (network_namespaces(7)). bind(2) says EADDRINUSE only if the port is taken in the same namespace.
@@ -274,8 +283,8 @@ def test_network_and_processes(lab: Lab) -> None:
     ):
         first.enter("unshare --net /bin/bash")
         assert first.ns("net") != second.ns("net")
-        assert first.run("ip -brief link").split()[:2] == ["lo", "DOWN"]
-        assert first.run("ip route") == ""
+        lines = first.run("ip -brief link; ip route").splitlines()
+        assert [line.split()[:2] for line in lines] == [["lo", "DOWN"]]
         first.run("ip link add cable0 type veth peer name cable1")
         assert first.run("ip link show cable0").status == 0
         assert "does not exist" in second.run("ip link show cable0", status=1)
@@ -294,6 +303,7 @@ def test_network_and_processes(lab: Lab) -> None:
         --fork is needed: unshare itself stays in the old PID namespace, its child is the first process of the new one.
         Compare the number that the shell has for itself with the one that it has outside.
         """,
+        found="A process has one number in each PID namespace from its own outwards.",
         why="""
             A PID namespace lies inside another one, and a process has one number in each of them; NSpid in
             /proc/PID/status lists them from the outside in (pid_namespaces(7)).
@@ -334,6 +344,7 @@ def test_users(lab: Lab) -> None:
         A new user namespace has no map at first, so none of the ids outside has a meaning inside. With --map-root-user
         the caller is root inside. Both commands are typed by an ordinary user.
         """,
+        found="Ids without a place in the map show as 65534; with a map one can be root inside.",
         why="""
             uid_map says which id outside belongs to which id inside (user_namespaces(7)). Since Linux 3.8 an ordinary
             user may make a user namespace; some distributions switch that off. The root inside has all capabilities in
@@ -584,6 +595,7 @@ def test_time(lab: Lab) -> None:
         The shell in the first window gets a new time namespace whose boot-time clock is a million seconds ahead.
         Compare /proc/uptime and date in both windows.
         """,
+        found="A time namespace shifts the clocks that count from the start of the machine, not the date.",
         why="""
             CLONE_NEWTIME covers CLOCK_MONOTONIC and CLOCK_BOOTTIME only. The wall clock (CLOCK_REALTIME) is the same
             for all, because it is set for the whole machine (time_namespaces(7), Linux 5.6). The offsets must be in
@@ -714,8 +726,9 @@ def test_first_program(lab: Lab) -> None:
 def test_lines_that_get_lost(lab: Lab) -> None:
     """An appendix: the lines that the first program prints.
 
-    Nothing here is about namespaces; leave it out if you know the buffers of C.     The notes read the lines of the program as a log of what happens. On a terminal they are. The C library keeps what
-    is printed in a buffer, and clone() and execv() treat that buffer in their own way.
+    Nothing here is about namespaces; leave it out if you know the buffers of C. The notes read the lines of the program
+    as a log of what happens. The C library keeps what is printed in a buffer, and clone() and execv() treat that buffer
+    in their own way.
     """
     first = lab.window("first")
     for program in ("first_with_slips.c", "first.c"):
