@@ -247,9 +247,7 @@ def test_names_mounts_and_messages(lab: Lab) -> None:
         claims=["ov-03"],
     ):
         before = second.run("ipcs")
-        first.run(
-            "ipcmk --queue; ipcmk --semaphore 1; ipcmk --shmem 4096; mkdir inner; mount -t mqueue mqueue inner; touch inner/letters"
-        )
+        first.run("ipcmk -Q; ipcmk -S 1; ipcmk -M 4096; mkdir inner; mount -t mqueue mqueue inner; touch inner/letters")
         second.run("mkdir outer; mount -t mqueue mqueue outer")
         assert first.ns("ipc") != second.ns("ipc")
         for table in ("msg", "sem", "shm"):
@@ -270,8 +268,8 @@ def test_network_and_processes(lab: Lab) -> None:
     with lab.step(
         "Network: devices and ports",
         """
-        List the devices and routes of a new network namespace. A pair of virtual cables (veth) is made there; look for it
-        outside. And a port is taken outside; is it free inside?
+        List the devices and routes of a new network namespace. A pair of virtual cables (veth) is made there; look for
+        it outside. And a port is taken outside; is it free inside?
         """,
         found="A new network namespace has its own devices, routes and ports; at first only lo, down.",
         why="""

@@ -38,6 +38,7 @@ def test_namespace_without_a_process(lab: Lab) -> None:
         unshare --uts=keeper runs one command in a new UTS namespace and binds the namespace to the file keeper. The
         command sets a host name and ends; then no process is left inside. Can nsenter still get in?
         """,
+        found="A bind mount of its file keeps a namespace without any process.",
         why="""
             The files in /proc/PID/ns are handles. A bind mount of one, or an open file descriptor, counts as a user of
             the namespace as a process does (namespaces(7), "Namespace lifetime"). `ip netns add` and every container
@@ -73,12 +74,12 @@ def test_namespace_without_a_process(lab: Lab) -> None:
         assert proc.read("/proc/PID/fd", first.pid)["9"].endswith("/keeper")
 
     with lab.step(
-        "The open descriptor is enough",
+        "An open descriptor",
         """
-        The mount is taken away (--lazy, because the descriptor came through it). Descriptor 9 of the shell is now the
-        last user of the namespace, and nsenter gets in through it. When it is closed too, the namespace is gone for
-        good.
+        The mount is taken away (--lazy, because the descriptor came through it). nsenter tries descriptor 9 of the
+        shell, and then, when this is closed too, the file keeper.
         """,
+        found="An open descriptor is enough; when the last holder is gone, the namespace is gone too.",
         why="""
             setns(2) takes any open file descriptor of a namespace; how one came by it does not matter. /proc/self/fd/9
             is a link to the same handle.
@@ -275,6 +276,7 @@ def test_who_owns_whom(lab: Lab) -> None:
         A child is born in a new user, PID and UTS namespace. The system is asked who owns the UTS namespace, and who
         the parent of each of the three is.
         """,
+        found="Each namespace has an owner; only user and PID namespaces have a parent.",
         why="""
             NS_GET_USERNS gives the owner, NS_GET_PARENT the parent. Only PID and user namespaces form a tree; for the
             others the kernel says EINVAL. What lies above one's own user or PID namespace is out of sight: EPERM. That
@@ -373,6 +375,7 @@ def test_numbers(lab: Lab) -> None:
         One UTS namespace after the other is made and given up, and the numbers are kept in a list. Since Linux 6.18 the
         kernel also gives each namespace an identity; that is kept in a second list.
         """,
+        found="A number comes back: it names a namespace only as long as that lives.",
         why="""
             The number is the inode number in nsfs, and the kernel hands out the lowest that is free (ida_alloc). So
             compare numbers only of namespaces that live at the same moment. The ioctl NS_GET_ID reads the identity: a
@@ -441,6 +444,7 @@ def test_rights_and_limits(lab: Lab) -> None:
         An ordinary user asks for a new UTS namespace. Then the same user asks for a user namespace and a UTS namespace
         at once.
         """,
+        found="An ordinary user may make any namespace together with a user namespace, and none without.",
         why="""
             Seven kinds need CAP_SYS_ADMIN in the user namespace of the caller. The user namespace needs nothing, and
             its creator has every capability inside it. With both flags the kernel makes the user namespace first, and
@@ -478,16 +482,16 @@ def test_rights_and_limits(lab: Lab) -> None:
         assert first.run("hostname mine; hostname") == "mine"
 
     with lab.step(
-        "No namespace left",
+        "At the limit",
         """
         Each kind has a limit in /proc/sys/user. Root of a user namespace may lower it for that namespace; the shell
         gets a /proc of its own to do so. With the limit at zero it calls unshare again; read the message.
         """,
+        found="Above the limit the kernel says ENOSPC.",
         why="""
             The limits keep an ordinary user from filling the kernel's memory with namespaces. They are counted for each
             user in each user namespace, and in all that lie above it. The errno is ENOSPC, "no space left on device":
-            there is no better one (namespaces(7), Linux 4.9). --mount-proc is there because the sandbox guards
-            /proc/sys against mistakes.
+            there is no better one (namespaces(7), Linux 4.9).
         """,
         hint="It is an errno that you know from full disks.",
         watch=[first],
