@@ -581,7 +581,7 @@ def test_waiting_for_events(lab: Lab) -> None:
     """cgroup.event_control: be told instead of asking.
 
     A program that wants to know when memory gets short need not read files in a loop. The kernel can wake it. Here the
-    program is this lab: it waits where it says so.
+    lab itself is that program: test.watch(FILE) in the code of a step asks for events, wait() sleeps until one comes.
     """
     first, second = lab.window("first"), lab.window("second")
     test = start(lab, first, 1)
@@ -621,7 +621,7 @@ def test_waiting_for_events(lab: Lab) -> None:
         The program now waits for memory.pressure_level with the word low. The limit is 8M, nothing may go to swap, and
         cat reads a file of 24 MiB.
         """,
-        found="low means that the kernel reclaims; nobody need be in danger.",
+        found="low means that the kernel reclaims, and not yet that a process is in danger.",
         why="""
             The kernel measures how much it must look at to reclaim one page. low means that it reclaims at all, medium
             that it is getting hard, critical that hardly anything can be reclaimed (mm/vmpressure.c). A program that
