@@ -12,10 +12,10 @@ from functools import reduce
 from operator import or_
 from pathlib import Path
 
-from runtime.kernel import btf, namespaces, proc, snapshot
+from runtime.kernel import btf, cgroups, namespaces, proc, snapshot
 from runtime.kernel.errors import errno_of
 from runtime.kernel.namespaces import KINDS, tell
-from runtime.kernel.syscalls import Clone, mount, pidfd_open, setns, unshare
+from runtime.kernel.syscalls import Clone, clone3, mount, pidfd_open, setns, unshare
 from runtime.lab import Choice, Lab, Text, needs
 
 pytestmark = [needs("unshare", "nsenter", "setpriv", "uts namespace")]
@@ -520,3 +520,70 @@ def errno_above_the_limit() -> str:
     mount("proc", "/proc", "proc")
     Path("/proc/sys/user/max_uts_namespaces").write_text("0")
     return errno_of(unshare, Clone.NEWUTS)
+
+
+def test_born_in_a_cgroup(lab: Lab) -> None:
+    """Into a cgroup at birth.
+
+    A cgroup is a group of processes with limits, a directory in a tree. A process is usually born into that of its
+    parent, and somebody moves it. clone3(), the successor of clone(), has another way.
+    """
+    try:
+        above = cgroups.directory_of(os.getpid())
+        group = lab.keep(cgroups.Cgroup(above, 2).child(f"lesson-{os.getpid()}"))
+    except (OSError, cgroups.NoControllerError):
+        lab.unsupported("no cgroup of version 2 can be made here", "run pytest as root, or in the VM (vagrant up)")
+
+    with lab.step(
+        "clone3() with a directory",
+        """
+        A process calls clone3() with the flag CLONE_INTO_CGROUP and an open directory of a cgroup. Right after the
+        call the cgroups of both are read. Nobody has written to cgroup.procs.
+        """,
+        found="With CLONE_INTO_CGROUP the child is born in the other cgroup; the parent stays.",
+        why="""
+            So there is no moment in which the child is outside, and forks or uses memory there: all that it does counts
+            in its cgroup. It works with cgroup version 2 only (clone(2), Linux 5.7).
+        """,
+        hint="The flag is about the child.",
+        watch=[os.getpid()],
+        files=["/proc/PID/cgroup"],
+        claims=["ov-x10"],
+        ask=Choice(
+            "Which of the two processes is in the cgroup of the directory afterwards?",
+            "the child only",
+            "the parent only",
+            "both",
+            "neither, before one writes to cgroup.procs",
+        ),
+    ) as step:
+        if not lab.facts.kernel_at_least("5.7"):
+            lab.unsupported("this kernel has no CLONE_INTO_CGROUP", "boot Linux 5.7 or newer")
+        parent, child = namespaces.run_in_new(Clone(0), give_birth, str(group.path))
+        inside = tuple(os.path.basename(path) == group.path.name for path in (parent, child))
+        step.answer(
+            {
+                "the child only": inside == (False, True),
+                "the parent only": inside == (True, False),
+                "both": inside == (True, True),
+                "neither, before one writes to cgroup.procs": inside == (False, False),
+            },
+            saw=(parent, child),
+        )
+        assert inside == (False, True)
+
+
+def give_birth(directory: str) -> tuple[str, str]:
+    """The cgroups (version 2) of this process and of its child, which clone3() puts into `directory`; for a child."""
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    pid, _ = clone3(Clone(0), cgroup=opened)
+    if pid == 0:
+        signal.pause()
+        os._exit(0)
+    try:
+        files = (proc.read("/proc/PID/cgroup", each) for each in (os.getpid(), pid))
+        own, born = (next(entry["path"] for entry in file if not entry["controllers"]) for file in files)
+        return own, born
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)

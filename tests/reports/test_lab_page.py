@@ -362,7 +362,7 @@ def test_without_a_script_everything_stands_below_each_other(without_script: Ope
     assert "without its script" in first(page, "noscript").text
     text = first(page, "main").text
     for words in (
-        "1.1 Enter a new UTS namespace", "1.3 The host, meanwhile and afterwards", "hostname container001", "= holds",
+        "1.1 Enter a new UTS namespace", "1.2 Change both names", "hostname container001", "= holds",
         "A UTS namespace separates", "assert first.ns", "with lab.step(", "Reveal what happened", "labs/test_01_uts.py",
     ):  # fmt: skip
         assert words in text, words
