@@ -434,7 +434,7 @@ def test_whiteout(lab: Lab) -> None:
 
     with lab.step(
         "Delete a file from below",
-        "002.txt is deleted in MountPoint. Look at Branch-0: something stands there under this name.",
+        "002.txt is deleted in MountPoint. Look at what is in Branch-0 and in Branch-2 afterwards.",
         found="A deleted name gets a whiteout: a character device with the numbers 0:0 in the upper directory.",
         why="""
             No driver has the numbers 0:0, so nobody needs such a device for anything else. It says: do not look further
