@@ -8,7 +8,6 @@ these scripts. Run it as root.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -17,24 +16,34 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from record import events
+from record.reading import LARGE, Record
+
 NAMESPACES = ["unshare", "-muinpCf", "--mount-proc"]
 PREPARE = "cp -r {root}/labs/programs /tmp/p 2>/dev/null; cd $(mktemp -d)\n"
 
 
-def run_labs(directory: Path) -> list[dict]:
+def run_labs(directory: Path) -> Path:
     command = [sys.executable, "-m", "pytest", "labs/", "-q", "--report-dir", str(directory), "-p", "no:cacheprovider"]
     subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
-    return [json.loads(line) for line in (directory / "record.jsonl").read_text().splitlines()]
+    return directory / "record.jsonl"
 
 
-def scripts_of(events: list[dict]) -> tuple[dict[tuple[str, str], str], dict[str, float]]:
+def scripts_of(record: Path) -> tuple[dict[tuple[str, str], str], dict[str, float]]:
     """The script of each (exercise, window), and the seconds of each passed exercise."""
     typed: dict[tuple[str, str], str] = defaultdict(str)
-    for event in events:
-        if event["event"] == "command":
-            typed[event["exercise"], event["window"]] += event["text"] + "\n"
-    ends = [event for event in events if event["event"] == "exercise_end" and event["outcome"] == "passed"]
-    return dict(typed), {event["exercise"]: event["seconds"] for event in ends}
+    seconds: dict[str, float] = {}
+    exercise = ""
+    for event in Record(record, LARGE):
+        if isinstance(event, events.Exercise):
+            exercise = event.exercise
+        elif isinstance(event, events.Command):
+            typed[exercise, event.window] += event.text + "\n"
+        elif isinstance(event, events.ExerciseEnd) and event.outcome == "passed":
+            seconds[event.exercise] = event.seconds
+    return dict(typed), seconds
 
 
 def time_script(script: str, limit: float) -> float | None:

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Make reports/sample/ and the pictures of the README again.
+"""Make reports/sample/record.jsonl.xz and the pictures of the README again.
 
-    .venv/bin/python docs/sample.py                             # run the labs, render, take the pictures
+    .venv/bin/python docs/sample.py                             # run the labs, render them, take the pictures
     .venv/bin/python docs/sample.py --record record.jsonl       # of a run that was made already
     .venv/bin/python docs/sample.py --other vm/record.jsonl     # and the picture of the comparison with that machine
 
-The sample is the report of a real run of all labs, with its record packed beside it. Pictures need chromium and
-selenium (./provision.sh installs them).
+The sample is the record of a real run of all labs. Pictures need chromium and selenium (./provision.sh installs them).
 """
 
 import argparse
@@ -43,10 +42,10 @@ def main() -> None:
         packed = lzma.compress(record.read_bytes(), preset=9)
         SAMPLE.mkdir(exist_ok=True)
         (SAMPLE / "record.jsonl.xz").write_bytes(packed)
-        reports("render", SAMPLE / "record.jsonl.xz")
+        reports("render", SAMPLE / "record.jsonl.xz", "--report-dir", folder)
         with browser() as page:
             for name, (file, place, *look) in PICTURES.items():
-                picture(page, name, SAMPLE / file, place, *look)
+                picture(page, name, Path(folder, file), place, *look)
             if options.other:
                 reports("compare", record, options.other, "-o", Path(folder, "compare.html"))
                 picture(page, "report-compare", Path(folder, "compare.html"), "", 1400, 900, False)

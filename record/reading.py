@@ -1,339 +1,222 @@
-"""Read records: JSON lines, one event a line, into the story of one run.
+"""Read records: as a stream of events, or put together as the story of one run.
 
-A record may stop anywhere (a run that died) and may hold events and keys of a later version: both are readable.
-A line in the middle that is no JSON object is not: somebody changed the file, and a report of it would be wrong.
+A record may stop anywhere (a run that died) and may hold events and keys of a later time: both are readable. A line in
+the middle that is no JSON object is not: somebody changed the file, and a report of it would be wrong.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import lzma
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from io import BufferedIOBase
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from record import RecordError
-from record.fields import Fields
-from record.model import (
-    Ability,
-    Check,
-    Claim,
-    ClaimVerdict,
-    Command,
-    Exercise,
-    Facts,
-    Lab,
-    Move,
-    Observation,
-    PlannedExercise,
-    Prediction,
-    Process,
-    Question,
-    Run,
-    Source,
-    Step,
-    WindowOutput,
-)
+from msgspec.structs import asdict, replace
 
-VERSION = 1
+from record import RecordError, events
+from record.deltas import Reader
+from record.lines import lines
+from record.model import Exercise, Lab, Prediction, Run, Step
+from record.versions import Decoder, NoObjectError
+
+LARGE: tuple[type[events.Event], ...] = (events.Observation, events.Window)
+"""Nearly all of a record, and nothing to whoever counts, compares outcomes or grades."""
 
 
-def read(records: Sequence[Path]) -> Run:
+class Record:
+    """The events of one file, in order, with whole observations; RecordError where the file is damaged.
+
+    ``skip``: kinds of events that are left out, and cost next to nothing. ``torn``: the last line was broken off, and
+    is left out.
+    """
+
+    def __init__(self, path: Path, skip: Collection[type[events.Event]] = ()) -> None:
+        self.path, self.torn = path, False
+        self._decoder = Decoder(skip)
+
+    def __iter__(self) -> Iterator[events.Event]:
+        states, torn = Reader(), 0
+        for number, line in lines(self.path):
+            if torn:
+                raise RecordError(
+                    f"{self.path}, line {torn}: no JSON object; the record is damaged, run the lab again."
+                )
+            where = f"{self.path}, line {number}"
+            try:
+                event = self._decoder.decode(line, where)
+            except NoObjectError:
+                torn = number
+                continue
+            if isinstance(event, events.Exercise):
+                states.begin()
+            elif isinstance(event, events.Observation):
+                event = _whole(states, event, where)
+            if event is not None:
+                yield event
+        self.torn = bool(torn)
+
+
+def _whole(states: Reader, observation: events.Observation, where: str) -> events.Observation:
+    try:
+        return states.restore(observation)
+    except ValueError as error:
+        raise RecordError(f"{where}: {error}; the record is damaged, run the lab again.") from None
+
+
+def read(paths: Sequence[Path], skip: Collection[type[events.Event]] = ()) -> Run:
     """Read the record files of one run (one a worker) as one :class:`Run`; RecordError names file and line."""
-    reader = _Reader()
-    for path in records:
-        reader.begin(path)
-        for event in _events(path, reader.run):
-            reader.take(event)
-    if not reader.begun:
-        names = ", ".join(str(path) for path in records)
-        raise RecordError(f"{names}: holds no run; give a record that `pytest labs/` has written.")
-    return reader.finish()
+    story = Story()
+    for path in paths:
+        for _ in story.follow(Record(path, skip)):
+            pass
+    return story.finish()
 
 
-def _events(path: Path, run: Run) -> Iterator[Fields]:
-    lines = content(path).split(b"\n")
-    last = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        event = _parsed(line)
-        if isinstance(event, dict):
-            yield _known(Fields(event, where))
-        elif number == last:
-            run.torn = True
-        else:
-            raise RecordError(f"{where}: no JSON object; the record is damaged, run the lab again.")
-
-
-def content(path: Path) -> bytes:
-    """What stands in a record; one that was packed (record.jsonl.gz, record.jsonl.xz) is unpacked."""
-    try:
-        with _OPENERS.get(path.suffix, open)(path, "rb") as file:
-            unpacked: bytes = file.read()
-            return unpacked
-    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
-        raise RecordError(f"{path}: cannot be unpacked ({error}); pack the record again.") from None
-    except OSError as error:
-        raise RecordError(f"{path}: {error.strerror}; give the record of a run (record.jsonl).") from None
-
-
-_OPENERS: dict[str, Callable[..., BufferedIOBase]] = {".gz": gzip.GzipFile, ".xz": lzma.LZMAFile}
-
-
-def _parsed(line: bytes) -> object:
-    try:
-        return json.loads(line, parse_constant=str)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _known(event: Fields) -> Fields:
-    version = event.whole("v", VERSION)
-    if version > VERSION:
-        raise RecordError(
-            f"{event.where}: written in version {version} of the record, this reads up to {VERSION}; "
-            "render it with the unshared that made it."
-        )
-    return event
-
-
-class _Reader:
-    """Takes events one by one; each `on_` method knows one kind, other kinds are passed over."""
+class Story:
+    """Puts events together; each `_on_` method knows one kind."""
 
     def __init__(self) -> None:
-        self.run = Run()
-        self.begun = False
-        self.statuses: list[int | None] = []  # of each file; None: it has no end
-        self.labs: dict[str, Lab] = {}
-        self.exercises: dict[tuple[str, str], Exercise] = {}
-        self.steps: dict[str, Step] = {}
-        self.answers: dict[str, Prediction] = {}
-        self.open: Exercise | None = None
-        self.opened: dict[str, WindowOutput] = {}
+        self.run = Run("")
+        self._begun = False
+        self._statuses: list[int | None] = []  # of each file; None: it has no end
+        self._labs: dict[str, Lab] = {}
+        self._exercises: dict[tuple[str, str], Exercise] = {}
+        self._steps: dict[str, Step] = {}
+        self._answers: dict[str, Prediction] = {}
+        self._open: Exercise | None = None
+        self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
+            events.Lab: self._on_lab,
+            events.Exercise: self._on_exercise,
+            events.Step: self._on_step,
+            events.Observation: self._on_observation,
+            events.Window: lambda event: self._exercise(event).output.append(event),
+            events.Command: self._on_command,
+            events.Check: self._on_check,
+            events.Prediction: self._on_prediction,
+            events.ClaimVerdict: self._on_claim,
+            events.Stage: lambda event: self.run.moves.append(event),
+            events.StepEnd: self._on_step_end,
+            events.ExerciseEnd: self._on_exercise_end,
+            events.End: self._on_end,
+        }
 
-    def begin(self, path: Path) -> None:
-        self.run.files.append(path)
-        self.open = None
-        self.statuses.append(None)
-
-    def take(self, event: Fields) -> None:
-        handler = getattr(self, f"on_{event.text('event')}", None)
-        if handler is not None:
-            handler(event)
+    def follow(self, record: Record) -> Iterator[events.Event]:
+        """Take the events of a record of the run, and pass them on."""
+        self.run.files.append(record.path)
+        self._open = None
+        self._statuses.append(None)
+        for event in record:
+            if isinstance(event, events.Run):
+                self._on_run(event, record.path)
+            else:
+                self._handlers[type(event)](event)
+            yield event
+        self.run.torn |= record.torn
 
     def finish(self) -> Run:
-        ended = [status for status in self.statuses if status is not None]
-        self.run.complete = len(ended) == len(self.statuses) and not self.run.torn
+        """The story of the run; RecordError if there was none."""
+        if not self._begun:
+            names = ", ".join(str(path) for path in self.run.files)
+            raise RecordError(f"{names}: holds no run; give a record that `pytest labs/` has written.")
+        ended = [status for status in self._statuses if status is not None]
+        self.run.complete = len(ended) == len(self._statuses) and not self.run.torn
         self.run.exitstatus = max(ended, default=None)
-        self.run.labs = sorted(self.labs.values(), key=lambda lab: (lab.order, lab.id))
+        self.run.labs = sorted(self._labs.values(), key=lambda lab: (lab.order, lab.id))
         for lab in self.run.labs:
-            lab.seconds = lab.seconds or sum(exercise.seconds for exercise in lab.exercises)
             lab.exercises.sort(key=lambda exercise: exercise.line)
         return self.run
 
-    def on_run(self, event: Fields) -> None:
-        identity = event.text("run")
-        if self.begun and identity != self.run.id:
+    def _on_run(self, event: events.Run, path: Path) -> None:
+        if self._begun and event.run != self.run.id:
             raise RecordError(
-                f"{event.where}: belongs to run {identity}, the record before it to run {self.run.id}; "
+                f"{path}: belongs to run {event.run}, the record before it to run {self.run.id}; "
                 "give the records of one run at a time."
             )
-        if not self.begun:
-            self.run.id = identity
-            self.run.started = event.text("started")
-            self.run.argv = event.texts("argv")
-            self.run.target, self.run.target_why = event.text("target"), event.text("target_why")
-            self.run.student, self.run.mode = event.text("student"), event.text("mode")
-            self.run.facts = _facts(event.child("facts"))
-        self.begun = True
-        self.statuses[-1] = None  # a run that was resumed has not ended yet
+        if not self._begun:
+            self.run = Run(**asdict(event), files=self.run.files, torn=self.run.torn)
+        self._begun = True
+        self._statuses[-1] = None  # a run that was resumed has not ended yet
 
-    def on_lab(self, event: Fields) -> None:
-        lab = self._lab(event)
-        lab.file, lab.order = event.text("file"), event.whole("order")
-        lab.title, lab.text = event.text("title"), event.text("text")
-        lab.planned = [
-            PlannedExercise(
-                e.text("name"),
-                e.text("title"),
-                e.texts("steps"),
-                e.texts("claims"),
-                [_points(each) for each in e.each("points")],
-                [each is True for each in e.each("asks")],
-            )
-            for e in event.children("exercises")
-        ]
-        lab.claims = [
-            Claim(
-                c.text("id"), c.text("section"), c.text("statement"), c.text("verdict"), c.text("truth"),
-                c.text("reference"), c.texts("visible_in"), c.text("kind") or "claim",
-            )
-            for c in event.children("claims")
-        ]  # fmt: skip
+    def _on_lab(self, event: events.Lab) -> None:
+        before = self._labs.get(event.lab)
+        self._labs[event.lab] = Lab(**asdict(event), exercises=before.exercises if before else [])
 
-    def on_exercise(self, event: Fields) -> None:
-        exercise = Exercise(
-            lab=event.text("lab"), name=event.need("exercise"), nodeid=event.text("nodeid"), title=event.text("title"),
-            text=event.text("text"), line=event.whole("line"),
-        )  # fmt: skip
-        self._add(self._lab(event), exercise)
+    def _on_exercise(self, event: events.Exercise) -> None:
+        self._add(Exercise(**asdict(event)))
 
-    def on_step(self, event: Fields) -> None:
-        source = event.child("source")
-        step = Step(
-            id=event.need("step"), lab=event.text("lab"), exercise=event.text("exercise"), number=event.whole("number"),
-            title=event.text("title"), text=event.text("text"), hint=event.text("hint"), why=event.text("why"),
-            claims=event.texts("claims"), shows=event.texts("shows"), watch=event.texts("watch"),
-            ask=_question(event.child("ask")),
-            source=Source(source.text("file"), source.whole("line"), source.text("text")),
-            points=_points(event.raw("points")),
-            start=event.number("t"), end=event.number("t"),
-        )  # fmt: skip
-        self.steps[step.id] = step
+    def _on_step(self, event: events.Step) -> None:
+        step = Step(**asdict(event), end=event.t)
+        self._steps[step.id] = step
         self._exercise(event).steps.append(step)
 
-    def on_window(self, event: Fields) -> None:
-        what, data = event.text("what"), event.raw("data")
-        size = event.child("data")
-        output = WindowOutput(
-            window=event.text("window"), step=event.text("step"), what=what, at=event.number("t"),
-            data=data if isinstance(data, str) else "", columns=size.whole("columns"), rows=size.whole("rows"),
-        )  # fmt: skip
-        self._exercise(event).output.append(output)
-
-    def on_command(self, event: Fields) -> None:
-        step = self.steps.get(event.text("step"))
-        if step is not None:
-            status = None if event.raw("status") is None else event.whole("status")
-            command = Command(
-                event.text("window"), event.text("text"), status, event.number("seconds"), event.text("output")
-            )
-            step.commands.append(command)
-
-    def on_observation(self, event: Fields) -> None:
-        step = self.steps.get(event.text("step"))
+    def _on_observation(self, event: events.Observation) -> None:
+        step = self._steps.get(event.step or "")
         if step is None:
             return
-        observation = Observation([_process(process) for process in event.children("processes")])
-        if event.text("when") == "shell":
-            step.shell = observation
-        elif event.text("when") != "before":
-            step.after = observation
-        elif step.before is None:
-            step.before = observation
+        if event.when == "prompt":
+            step.prompts.append(event)
+        elif event.when != "before" or step.before is None:
+            setattr(step, event.when, event)
 
-    def on_check(self, event: Fields) -> None:
-        step = self.steps.get(event.text("step"))
+    def _on_command(self, event: events.Command) -> None:
+        step = self._steps.get(event.step or "")
         if step is not None:
-            step.checks.append(Check(event.flag("ok"), event.text("source"), event.text("values"), event.whole("line")))
+            step.commands.append(event)
 
-    def on_prediction(self, event: Fields) -> None:
-        step = self.steps.get(event.text("step"))
+    def _on_check(self, event: events.Check) -> None:
+        step = self._steps.get(event.step or "")
         if step is not None:
-            correct = event.raw("correct")
-            step.prediction = Prediction(
-                _question(event) or step.ask or Question("", "", [], ""), event.raw("observed"), event.raw("given"),
-                correct if isinstance(correct, bool) else None, event.flag("skipped"), event.number("seconds"),
-            )  # fmt: skip
-            if step.prediction.given is None and not step.prediction.skipped:  # not asked again in this attempt
-                before = self.answers.get(step.id, step.prediction)
-                step.prediction = replace(before, observed=step.prediction.observed)
-            self.answers[step.id] = step.prediction
+            step.checks.append(event)
 
-    def on_claim(self, event: Fields) -> None:
-        verdict = ClaimVerdict(
-            event.text("claim"), event.text("verdict"), event.text("reason"), event.text("how"), event.text("step")
-        )
-        step = self.steps.get(verdict.step)
+    def _on_prediction(self, event: events.Prediction) -> None:
+        step = self._steps.get(event.step or "")
+        if step is None or step.ask is None:
+            return
+        step.prediction = event
+        if event.given is None and not event.skipped:  # not asked again in this attempt
+            before = self._answers.get(step.id, event)
+            step.prediction = replace(before, observed=event.observed)
+        self._answers[step.id] = step.prediction
+
+    def _on_claim(self, event: events.ClaimVerdict) -> None:
+        step = self._steps.get(event.step or "")
+        (step or self._exercise(event)).verdicts.append(event)
+
+    def _on_step_end(self, event: events.StepEnd) -> None:
+        step = self._steps.get(event.step or "")
         if step is not None:
-            step.verdicts.append(verdict)
-        else:
-            self._exercise(event).verdicts.append(verdict)
+            step.outcome, step.error, step.seconds, step.end = event.outcome, event.error, event.seconds, event.t
 
-    def on_stage(self, event: Fields) -> None:
-        self.run.moves.append(Move(event.text("what"), event.text("step"), event.number("seconds")))
-
-    def on_step_end(self, event: Fields) -> None:
-        step = self.steps.get(event.text("step"))
-        if step is not None:
-            step.outcome = event.text("outcome") or step.outcome
-            step.error, step.seconds = event.text("error"), event.number("seconds")
-            step.end = event.number("t")
-
-    def on_exercise_end(self, event: Fields) -> None:
+    def _on_exercise_end(self, event: events.ExerciseEnd) -> None:
         exercise = self._exercise(event)
-        exercise.outcome = event.text("outcome") or exercise.outcome
-        exercise.reason, exercise.how = event.text("reason"), event.text("how")
-        exercise.seconds = event.number("seconds")
+        exercise.outcome, exercise.seconds = event.outcome, event.seconds
+        exercise.reason, exercise.how = event.reason, event.how
         for step in exercise.steps:
             if step.outcome == "interrupted":  # the exercise ended, so the run did not: the step broke while it began
                 step.outcome, step.error = exercise.outcome, exercise.reason
-        self.open = None
+        self._open = None
 
-    def on_lab_end(self, event: Fields) -> None:
-        self._lab(event).seconds += event.number("seconds")
+    def _on_end(self, event: events.End) -> None:
+        self._statuses[-1] = event.exitstatus
+        self.run.seconds = max(self.run.seconds or 0.0, event.t)
 
-    def on_end(self, event: Fields) -> None:
-        self.statuses[-1] = event.whole("exitstatus")
-        self.run.seconds = max(self.run.seconds or 0.0, event.number("seconds") or event.number("t"))
-
-    def _lab(self, event: Fields) -> Lab:
-        name = event.need("lab")
-        return self.labs.setdefault(name, Lab(name))
-
-    def _add(self, lab: Lab, exercise: Exercise) -> None:
+    def _add(self, exercise: Exercise) -> None:
         """Make `exercise` the open one; one that ran again (a rerun) takes the place of its first run."""
-        before = self.exercises.get((lab.id, exercise.name))
+        lab = self._labs.setdefault(exercise.lab, Lab(exercise.lab))
+        before = self._exercises.get((lab.id, exercise.name))
         if before is not None:
-            lab.exercises.remove(before)
+            lab.exercises = [each for each in lab.exercises if each is not before]
             exercise.attempts = before.attempts + 1
-        self.exercises[lab.id, exercise.name] = self.open = exercise
+        self._exercises[lab.id, exercise.name] = self._open = exercise
         lab.exercises.append(exercise)
 
-    def _exercise(self, event: Fields) -> Exercise:
+    def _exercise(self, event: events.Step | events.ExerciseEnd | events.Inside) -> Exercise:
         """The exercise an event belongs to: by lab and name, by its step, or the one that is running."""
-        step = self.steps.get(event.text("step"))
-        lab = event.text("lab") or (step.lab if step else "") or (self.open.lab if self.open else "")
-        name = event.text("exercise") or (step.exercise if step else "") or (self.open.name if self.open else "")
-        found = self.exercises.get((lab, name))
+        step = self._steps.get(event.step or "") if isinstance(event, events.Inside) else None
+        lab = "" if isinstance(event, events.Inside) else event.lab
+        lab = lab or (step.lab if step else "") or (self._open.lab if self._open else "")
+        name = event.exercise or (step.exercise if step else "") or (self._open.name if self._open else "")
+        found = self._exercises.get((lab, name))
         if found is None and lab and name:
-            found = Exercise(lab=lab, name=name)
-            self._add(self.labs.setdefault(lab, Lab(lab)), found)
-        return found or Exercise(lab=lab, name=name)
-
-
-def _facts(raw: Fields) -> Facts:
-    return Facts(
-        kernel=raw.text("kernel"), machine=raw.text("machine"), distribution=raw.text("distribution"),
-        python=raw.text("python"), cgroup=raw.text("cgroup"), lsm=raw.texts("lsm"), uid=raw.text("uid"),
-        rootless=raw.flag("rootless"), vm_name=raw.text("vm_name"), box=raw.text("box"),
-        tools={name: tools.text(name) for tools in [raw.child("tools")] for name in tools},
-        can=[
-            Ability(name, can.child(name).flag("ok"), can.child(name).text("reason"), can.child(name).text("how"))
-            for can in [raw.child("can")]
-            for name in can
-        ],
-    )  # fmt: skip
-
-
-def _question(raw: Fields) -> Question | None:
-    if not raw.text("question"):
-        return None
-    return Question(raw.text("kind"), raw.text("question"), raw.texts("choices"), raw.text("unit"))
-
-
-def _points(points: object) -> float:
-    return float(points) if isinstance(points, int | float) and points >= 0 else 1.0
-
-
-def _process(raw: Fields) -> Process:
-    state = raw.raw("state")
-    return Process(
-        label=raw.text("label"), window=raw.text("window"), pid=raw.whole("pid"), role=raw.text("role"),
-        parent=raw.whole("parent"), state=state if isinstance(state, dict) else None,
-    )  # fmt: skip
+            found = Exercise(lab, name)
+            self._add(found)
+        return found or Exercise(lab, name)

@@ -1,19 +1,35 @@
-"""The record of a run: one JSON object a line, written and flushed as things happen.
+"""Write the record of a run: one JSON object a line, written and flushed as things happen.
 
-Everything that is shown of a run is a listener of these events or a reader of this file.  Each event has ``v`` (the
-version of the schema), ``t`` (seconds since the run began) and ``event`` (its kind).
+Everything that is shown of a run is a listener of these events or a reader of this file.
 """
 
-import json
+from __future__ import annotations
+
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import BinaryIO
 
-VERSION = 1
+from record import deltas, events
+from record.encoding import encode
+from record.reading import Record
 
-Event = dict[str, Any]
-Listener = Callable[[Event], None]
+Listener = Callable[[events.Event], None]
+
+
+class Lines:
+    """Gives events as the lines of one record file."""
+
+    def __init__(self) -> None:
+        self._states = deltas.Writer()
+
+    def line(self, event: events.Event) -> bytes:
+        """The line of an event, with its end; an observation is given whole and written as what differs."""
+        if isinstance(event, events.Exercise):
+            self._states = deltas.Writer()
+        elif isinstance(event, events.Observation):
+            event = self._states.shorten(event)
+        return b'{"v":%d,%b\n' % (events.VERSION, encode(event)[1:])
 
 
 class Recorder:
@@ -27,27 +43,20 @@ class Recorder:
         self.path = path
         self.listeners: list[Listener] = []
         self._began = time.monotonic() - (_mend(path) if resume else 0.0)
-        self._file: TextIO = path.open("a" if resume else "w", encoding="utf-8", errors="backslashreplace")
+        self._file: BinaryIO = path.open("ab" if resume else "wb")
+        self._lines = Lines()
 
-    def emit(self, event: str, **fields: Any) -> None:
+    def emit(self, event: events.Event) -> None:
         """Record one event; the line is in the file when this returns."""
-        line: Event = {"v": VERSION, "t": round(time.monotonic() - self._began, 4), "event": event, **fields}
-        self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+        event.t = round(time.monotonic() - self._began, 4)
+        self._file.write(self._lines.line(event))
         self._file.flush()
         for listener in self.listeners:
-            listener(line)
+            listener(event)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def events(path: Path) -> Iterator[Event]:
-    """The events of a record; a torn last line, of a run that was killed, is left out."""
-    with path.open(encoding="utf-8", errors="backslashreplace") as lines:
-        for line in lines:
-            if line.endswith("\n"):
-                yield json.loads(line)
 
 
 def _mend(path: Path) -> float:
@@ -55,10 +64,7 @@ def _mend(path: Path) -> float:
     content = path.read_bytes()
     with path.open("r+b") as file:
         file.truncate(content.rfind(b"\n") + 1)
-    last = 0.0
-    for event in events(path):
-        last = max(last, event["t"])
-    return last
+    return max((event.t for event in Record(path)), default=0.0)
 
 
 def files(directory: Path) -> list[Path]:

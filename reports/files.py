@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -27,8 +27,8 @@ def write_site(directory: Path, pages: dict[str, str]) -> Path:
     return directory / "index.html"
 
 
-def write_file(path: Path, text: str) -> Path:
-    """Write one file whole, making the folders above it; returns its path."""
+def write_file(path: Path, text: str | Iterable[str]) -> Path:
+    """Write one file whole, making the folders above it; returns its path. A large text may come in pieces."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _beside(path, text) as written:
@@ -53,12 +53,13 @@ def _remove_earlier(directory: Path, pages: Container[str]) -> None:
 
 
 @contextmanager
-def _beside(place: Path, page: str) -> Iterator[str]:
+def _beside(place: Path, page: str | Iterable[str]) -> Iterator[str]:
     """A finished temporary file in the folder of `place`; one that was not moved is removed at the end."""
     descriptor, path = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     try:
         with open(descriptor, "wb") as file:
-            file.write(page.encode("utf-8", "backslashreplace"))
+            for piece in [page] if isinstance(page, str) else page:
+                file.write(piece.encode("utf-8", "backslashreplace"))
             os.fchmod(file.fileno(), 0o666 & ~_umask())
         yield path
     finally:

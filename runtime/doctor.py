@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
+from record.events import Ability
 from runtime.lab import machine
 
 
-def table(facts: machine.Facts, abilities: Mapping[str, machine.Ability]) -> Table:
+def table(facts: machine.Facts, abilities: Mapping[str, Ability]) -> Table:
     title = f"{facts.distribution}, Linux {facts.kernel}, {facts.machine}, cgroup {facts.cgroup}"
     found = Table(title=title, title_justify="left")
     found.add_column("what")

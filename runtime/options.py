@@ -8,12 +8,14 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from runtime import checkout, target
 
-WALKS = ("step", "quiz")
+Mode = Literal["", "step", "quiz"]
+WALKS: tuple[Mode, ...] = ("step", "quiz")
 
 
 def add(group: pytest.OptionGroup) -> None:
@@ -107,9 +109,9 @@ def without_a_terminal(arguments: Iterable[str]) -> str | None:
     return f"{walks[1]} needs pytest's terminal: leave -p no:terminal out" if walks and gone else None
 
 
-def mode(config: pytest.Config) -> str | None:
-    """What a person does: "step", "quiz", or None if nobody is asked."""
-    return next((name for name in reversed(WALKS) if config.getoption(name)), None)
+def mode(config: pytest.Config) -> Mode:
+    """What a person does: "step", "quiz", or "" if nobody is asked."""
+    return next((name for name in reversed(WALKS) if config.getoption(name)), "")
 
 
 def is_walk(config: pytest.Config) -> bool:

@@ -110,11 +110,11 @@ def checkout(make_checkout: Callable[[], Checkout]) -> Checkout:
 
 @dataclass
 class LabsRun:
-    """One run of the real labs: how it ended, and its record."""
+    """One run of the real labs: how it ended, and the events of its record."""
 
     process: subprocess.CompletedProcess[str]
     directory: Path
-    events: list[dict[str, Any]]
+    events: list[Any]
 
 
 @pytest.fixture(scope="session")
@@ -124,4 +124,6 @@ def labs_run(tmp_path_factory: pytest.TempPathFactory) -> LabsRun:
     where = ["--target", "sandbox", "--report-dir", str(directory)]
     command = [sys.executable, "-m", "pytest", "labs/", *where, "-p", "no:cacheprovider"]
     process = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=600)
-    return LabsRun(process, directory, events_of(directory / "record.jsonl"))
+    from record.reading import Record  # what is imported here must not need more than pytest
+
+    return LabsRun(process, directory, list(Record(directory / "record.jsonl")))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from record.events import ClaimVerdict, Observation, Prediction, Run, Step, StepEnd
 from runtime.authoring import rules
 from runtime.lab.claims import Catalogue
 from runtime.lab.outline import read_outline
@@ -32,28 +33,30 @@ def test_the_labs_are_green(labs_run):
 
 @pytest.mark.parametrize("claim", list(CATALOGUE), ids=lambda claim: claim.id)
 def test_a_claim_is_earned_or_unsupported_with_its_reason(labs_run, claim):
-    verdicts = [event for event in labs_run.events if event["event"] == "claim" and event["claim"] == claim.id]
-    assert len(verdicts) == 1
-    (event,) = verdicts
-    (facts,) = [event["facts"] for event in labs_run.events if event["event"] == "run"]
-    able = {name for name, ability in facts["can"].items() if ability["ok"]}
-    if event["verdict"] == "unsupported":
-        assert event["reason"]
-        assert event["how"]
+    (event,) = verdicts_of(labs_run, claim)
+    (facts,) = [event.facts for event in labs_run.events if isinstance(event, Run)]
+    able = {name for name, ability in facts.can.items() if ability.ok}
+    if event.verdict == "unsupported":
+        assert event.reason
+        assert event.how
     else:
-        assert event["verdict"] == claim.on(facts["kernel"], facts["cgroup"], able).verdict
+        assert event.verdict == claim.on(facts.kernel, facts.cgroup, able).verdict
+
+
+def verdicts_of(labs_run, claim):
+    return [event for event in labs_run.events if isinstance(event, ClaimVerdict) and event.claim == claim.id]
 
 
 @pytest.mark.parametrize("claim", [claim for claim in CATALOGUE if claim.visible_in], ids=lambda claim: claim.id)
 def test_the_files_that_show_a_claim_are_observed_in_its_step(labs_run, claim):
-    verdict = next(event for event in labs_run.events if event["event"] == "claim" and event["claim"] == claim.id)
-    if verdict["verdict"] == "unsupported":
-        pytest.skip(f"unsupported here: {verdict['reason']}")
+    verdict = verdicts_of(labs_run, claim)[0]
+    if verdict.verdict == "unsupported":
+        pytest.skip(f"unsupported here: {verdict.reason}")
     seen = set()
     for event in labs_run.events:
-        if event["event"] == "observation" and event["step"] == verdict["step"]:
-            for process in event["processes"]:
-                seen |= {path for path, value in (process["state"] or {}).items() if not is_error(value)}
+        if isinstance(event, Observation) and event.step == verdict.step:
+            for process in event.processes:
+                seen |= {path for path, value in (process.state or {}).items() if not is_error(value)}
     assert set(claim.visible_in) <= seen
 
 
@@ -63,9 +66,8 @@ def is_error(value):
 
 
 def test_every_question_is_answered_by_what_was_observed(labs_run):
-    ends = [event for event in labs_run.events if event["event"] == "step_end"]
-    passed = {event["step"] for event in ends if event["outcome"] == "passed"}
-    asked = {event["step"] for event in labs_run.events if event["event"] == "step" and event["ask"]} & passed
-    answered = {event["step"] for event in labs_run.events if event["event"] == "prediction"}
+    passed = {event.step for event in labs_run.events if isinstance(event, StepEnd) and event.outcome == "passed"}
+    asked = {event.step for event in labs_run.events if isinstance(event, Step) and event.ask} & passed
+    answered = {event.step for event in labs_run.events if isinstance(event, Prediction)}
     assert asked
     assert asked <= answered

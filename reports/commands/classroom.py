@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import replace
 from gettext import NullTranslations
 from pathlib import Path
 
 from reports.files import write_file
-from reports.grading.classroom import Classroom, Student, gather
+from reports.grading.classroom import Classroom
 from reports.grading.pseudonyms import censor, pseudonyms
+from reports.grading.students import gather
 from reports.pages.page import environment, inlined, static, stylesheet
 
 HELP = "one page for a class: who did what, what was predicted, how long each step took"
@@ -51,7 +54,7 @@ def run(options: Namespace) -> int:
     censored = censor(student.name for student in students) if options.anonymous else str
     if options.anonymous:
         names = pseudonyms([student.name for student in students], options.secret)
-        students = [Student(names[student.name], "", student.runs) for student in students]
+        students = [replace(student, name=names[student.name], page="") for student in students]
     room = Classroom(students, censored)
     write_file(options.output, page(room))
     counts = {"student": len(students), "step": len(room.steps), "question": len(room.tallies)}
@@ -60,8 +63,8 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def page(room: Classroom) -> str:
-    """The HTML page."""
+def page(room: Classroom) -> Iterator[str]:
+    """The HTML page, piece by piece."""
     style = stylesheet("page.css", "tables.css", "class.css")
     script = static("page.js") + static("unfold.js")
-    return environment(NullTranslations()).get_template("class.html.j2").render(room=room, **inlined(style, script))
+    return environment(NullTranslations()).get_template("class.html.j2").generate(room=room, **inlined(style, script))

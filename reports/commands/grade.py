@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from record.text import visible
 from reports import ReportError
 from reports.files import write_file
-from reports.grading.classroom import gather
-from reports.grading.grades import Kind, Report, grade
+from reports.grading.grades import Kind, Reports, grade
 from reports.grading.gradescope import VISIBILITIES, gradescope
 from reports.grading.junit import junit
+from reports.grading.students import gather
 from reports.grading.tables import class_table, grades_table, number
 
 HELP = "points for a grade book: CSV, JUnit XML, or Gradescope's results.json"
@@ -66,13 +67,16 @@ def run(options: Namespace) -> int:
     kinds: list[Kind] = ["check", "prediction"]
     if options.only:
         kinds = ["check" if options.only == "checks" else "prediction"]
-    reports = grade(students, options.lab, kinds)
-    text = _written(reports, options)
+    if options.format == "gradescope" and len(students) > 1:
+        names = ", ".join(visible(student.name) for student in students)
+        raise ReportError(f"a results.json is of one student, and these are of {names}: grade them one by one.")
+    reports = partial(grade, students, options.lab, kinds)
+    text = _written(reports, options, len(students) > 1)
     if options.output is None:
-        sys.stdout.write(text)
+        sys.stdout.writelines(text)
         return 0
     write_file(options.output, text)
-    for report in reports:
+    for report in reports():
         total = report.total()
         left_out = f", {len(report.unsupported)} left out as unsupported" if report.unsupported else ""
         print(f"{visible(report.student.name)}: {number(total.score)} of {number(total.max)} points{left_out}")
@@ -80,12 +84,9 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _written(reports: Sequence[Report], options: Namespace) -> str:
+def _written(reports: Reports, options: Namespace, many: bool) -> Iterable[str]:
     if options.format == "junit":
         return junit(reports)
     if options.format == "csv":
-        return grades_table(reports) if options.detail or len(reports) == 1 else class_table(reports)
-    if len(reports) > 1:
-        names = ", ".join(visible(report.student.name) for report in reports)
-        raise ReportError(f"a results.json is of one student, and these are of {names}: grade them one by one.")
-    return gradescope(reports[0], options.visibility, options.leaderboard)
+        return class_table(reports) if many and not options.detail else grades_table(reports)
+    return (gradescope(report, options.visibility, options.leaderboard) for report in reports())

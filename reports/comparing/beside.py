@@ -68,7 +68,7 @@ class _Beside:
 
     def answers(self) -> Iterator[Item]:
         made = [step.prediction if step else None for step in self._steps]
-        question = next((each.question.question for each in made if each), "")
+        question = next((step.ask.question for step in self._steps if step and step.ask and step.prediction), "")
         if question:
             answers: Sides[str] = [value_text(each.observed) if each else None for each in made]
             yield self._item("answer", question, answers, answers, self._same_text)

@@ -109,7 +109,8 @@ class Comparison:
     @property
     def abilities(self) -> dict[str, list[str]]:
         """What each machine can show: "yes", or why not."""
-        told = [{can.name: "yes" if can.ok else can.reason or "no" for can in run.facts.can} for run in self.runs]
+        all_can = [run.facts.can.items() for run in self.runs]
+        told = [{name: "yes" if can.ok else can.reason or "no" for name, can in each} for each in all_can]
         return {name: [each.get(name, "") for each in told] for name in dict.fromkeys(n for each in told for n in each)}
 
     @cached_property

@@ -2,49 +2,59 @@
 
 Each exercise is taken from one record: from the last run that came to its end in it, or else the last that found it
 unsupported, or else the last. Times of runs with different ids follow each other; those of one id ran side by side.
+
+Records are read twice: first for what they hold, then for the events that are taken. No more than one of them, and of
+that one exercise, is in memory.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from sys import intern
 
-from record.model import Run
-from record.reading import VERSION, content, read
+from msgspec.structs import asdict, replace
+
+from record import events
+from record.encoding import encode
+from record.events import Ability, Facts
+from record.reading import LARGE, Record, Story
+from record.writer import Lines
 from reports import ReportError
 
-Event = dict[str, Any]
-RANKS = {"interrupted": 0, "unsupported": 1}
-"""What an exercise is worth by its outcome; others are worth more."""
+Key = tuple[str, str]
+"""An exercise: its lab and its name."""
+
+RANKS = {"": 0, "unsupported": 1}
+"""What an exercise is worth by its outcome, "" if it has none; others are worth more."""
 MACHINE = ("kernel", "machine", "distribution", "cgroup", "uid", "rootless")
 """Facts in which the records of one machine, or of equal ones, agree."""
 
 
 @dataclass
 class Shard:
-    """One record: its events by the exercise that they belong to; `rest` belongs to none."""
+    """What one record holds: its run, its labs, and how each exercise ended last ("": it did not)."""
 
-    run: Run
-    about: Event = field(default_factory=dict)
-    labs: dict[str, Event] = field(default_factory=dict)
-    exercises: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
-    rest: list[Event] = field(default_factory=list)
-    last: float = 0.0
+    path: Path
+    run: events.Run
+    complete: bool
+    exitstatus: int
+    last: float
+    labs: dict[str, events.Lab]
+    outcomes: dict[Key, str]
 
-    def rank(self, key: tuple[str, str]) -> int:
-        ends = [event for event in self.exercises[key] if event["event"] == "exercise_end"]
-        return RANKS.get(ends[-1].get("outcome", "") if ends else "interrupted", 2)
+    def rank(self, key: Key) -> int:
+        return RANKS.get(self.outcomes[key], 2)
 
 
-def merge(records: Sequence[Path], mixed: bool = False) -> str:
-    """The text of one record that holds what `records` hold; ReportError where that makes no sense.
+def merge(records: Sequence[Path], mixed: bool = False) -> Iterator[str]:
+    """The lines of one record that holds what `records` hold; ReportError where that makes no sense.
 
     `mixed`: the machines may be different ones.
     """
-    shards = sorted((_shard(record) for record in records), key=lambda shard: shard.run.started)
+    shared = _Shared()
+    shards = sorted((_shard(record, shared) for record in records), key=lambda shard: shard.run.started)
     students = sorted({shard.run.student for shard in shards if shard.run.student})
     if len(students) > 1:
         raise ReportError(
@@ -52,35 +62,47 @@ def merge(records: Sequence[Path], mixed: bool = False) -> str:
         )
     if not mixed:
         _same_machine(shards)
-    return "".join(_line(event) for event in _events(shards))
+    return _lines(_events(shards))
 
 
-def _shard(record: Path) -> Shard:
-    shard = Shard(read([record]))
-    inside: list[Event] | None = None
-    for line in content(record).split(b"\n"):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # an empty line, or the torn one at the end: read() has refused all others
-        shard.last = max(shard.last, event.get("t") or 0.0)
-        kind = event.get("event")
-        if kind == "run":
-            shard.about = shard.about or event
-        elif kind == "lab":
-            shard.labs[event["lab"]] = event
-        elif kind == "exercise":
-            inside = shard.exercises.setdefault((event.get("lab", ""), event["exercise"]), [])
-            inside.append(event)
-        elif kind != "end":
-            (shard.rest if inside is None else inside).append(event)
-            inside = None if kind == "exercise_end" else inside
-    return shard
+def _lines(merged: Iterable[events.Event]) -> Iterator[str]:
+    lines = Lines()
+    return (lines.line(event).decode() for event in merged)
+
+
+class _Shared:
+    """Keeps once what is the same in many records."""
+
+    def __init__(self) -> None:
+        self._kept: dict[object, object] = {}
+
+    def lab(self, lab: events.Lab) -> events.Lab:
+        return self._kept.setdefault(encode(replace(lab, t=0.0)), lab)  # type: ignore[return-value]
+
+    def key(self, *key: str) -> Key:
+        return self._kept.setdefault(key, key)  # type: ignore[return-value]
+
+
+def _shard(record: Path, shared: _Shared) -> Shard:
+    story, last = Story(), 0.0
+    labs: dict[str, events.Lab] = {}
+    outcomes: dict[Key, str] = {}
+    for event in story.follow(Record(record, (events.Observation,))):
+        last = max(last, event.t)
+        if isinstance(event, events.Lab):
+            labs[event.lab] = shared.lab(event)
+        elif isinstance(event, events.Exercise):
+            outcomes[shared.key(event.lab, event.exercise)] = ""
+        elif isinstance(event, events.ExerciseEnd):
+            outcomes[shared.key(event.lab, event.exercise)] = intern(event.outcome)
+    run = story.finish()
+    about = events.Run(**{name: getattr(run, name) for name in events.Run.__struct_fields__})
+    return Shard(record, about, run.complete, run.exitstatus or 0, last, labs, outcomes)
 
 
 def _same_machine(shards: Sequence[Shard]) -> None:
     for name in MACHINE:
-        values = dict.fromkeys(str(shard.about.get("facts", {}).get(name, "")) for shard in shards)
+        values = dict.fromkeys(str(getattr(shard.run.facts, name)) for shard in shards)
         if len(values) > 1:
             raise ReportError(
                 f"these runs are of different machines ({name}: {' and '.join(values)}): compare them with "
@@ -88,21 +110,34 @@ def _same_machine(shards: Sequence[Shard]) -> None:
             )
 
 
-def _events(shards: Sequence[Shard]) -> Iterator[Event]:
+def _events(shards: Sequence[Shard]) -> Iterator[events.Event]:
     starts = _starts(shards)
-    keys = dict.fromkeys(key for shard in shards for key in shard.exercises)
-    chosen = {key: _best([shard for shard in shards if key in shard.exercises], key) for key in keys}
+    keys = dict.fromkeys(key for shard in shards for key in shard.outcomes)
+    chosen = {key: _best([shard for shard in shards if key in shard.outcomes], key) for key in keys}
     yield _about(shards)
     for lab in dict.fromkeys(lab for shard in shards for lab in shard.labs):
         yield _lab(lab, shards, chosen)
     for shard, start in zip(shards, starts, strict=True):
-        mine = [event for key, owner in chosen.items() if owner is shard for event in shard.exercises[key]]
-        for event in [*mine, *shard.rest]:
-            yield event | {"t": round((event.get("t") or 0.0) + start, 4)}
-    if all(shard.run.complete for shard in shards):
+        for event in _taken(shard, {key for key, owner in chosen.items() if owner is shard}):
+            event.t = round(event.t + start, 4)
+            yield event
+    if all(shard.complete for shard in shards):
         seconds = max(shard.last + start for shard, start in zip(shards, starts, strict=True))
-        status = max(shard.run.exitstatus or 0 for shard in shards)
-        yield {"v": VERSION, "t": round(seconds, 4), "event": "end", "exitstatus": status}
+        yield events.End(max(shard.exitstatus for shard in shards), t=round(seconds, 4))
+
+
+def _taken(shard: Shard, mine: set[Key]) -> Iterator[events.Event]:
+    """The events of these exercises, and those that belong to none."""
+    inside: Key | None = None
+    for event in Record(shard.path, () if mine else LARGE):
+        if isinstance(event, events.Run | events.Lab | events.End):
+            continue
+        if isinstance(event, events.Exercise):
+            inside = event.lab, event.exercise
+        if inside is None or inside in mine:
+            yield event
+        if isinstance(event, events.ExerciseEnd):
+            inside = None
 
 
 def _starts(shards: Sequence[Shard]) -> list[float]:
@@ -110,54 +145,63 @@ def _starts(shards: Sequence[Shard]) -> list[float]:
     begun: dict[str, float] = {}
     ends = 0.0
     for shard in shards:
-        start = begun.setdefault(shard.run.id, ends)
+        start = begun.setdefault(shard.run.run, ends)
         ends = max(ends, start + shard.last)
-    return [begun[shard.run.id] for shard in shards]
+    return [begun[shard.run.run] for shard in shards]
 
 
-def _best(shards: Sequence[Shard], key: tuple[str, str]) -> Shard:
+def _best(shards: Sequence[Shard], key: Key) -> Shard:
     return max(enumerate(shards), key=lambda each: (each[1].rank(key), each[0]))[1]
 
 
-def _about(shards: Sequence[Shard]) -> Event:
+def _about(shards: Sequence[Shard]) -> events.Run:
     """The `run` event; values that differ stand beside each other."""
-    abouts = [shard.about for shard in shards]
-    argv = list(dict.fromkeys(word for about in abouts for word in about.get("argv", [])))
-    facts = _joined([about.get("facts", {}) for about in abouts])
-    return abouts[0] | {"run": _together([about["run"] for about in abouts], "+"), "argv": argv, "facts": facts}
+    runs = [shard.run for shard in shards]
+    argv = list(dict.fromkeys(word for run in runs for word in run.argv))
+    student = next((run.student for run in runs if run.student), "")
+    identity = "+".join(dict.fromkeys(run.run for run in runs))
+    return replace(runs[0], run=identity, argv=argv, student=student, facts=_joined([run.facts for run in runs]))
 
 
-def _joined(all_facts: Sequence[Mapping[str, Any]]) -> Event:
-    joined: Event = {}
-    for name in dict.fromkeys(name for facts in all_facts for name in facts):
-        values = [facts[name] for facts in all_facts if name in facts]
-        if name == "can":  # whatever one of the machines can show
-            joined[name] = {k: v for can in values for k, v in can.items()}
-            joined[name] |= {k: v for can in values for k, v in can.items() if v.get("ok")}
-        elif all(isinstance(value, dict) for value in values):
-            joined[name] = _joined(values)
-        else:
-            joined[name] = values[0] if all(value == values[0] for value in values) else _together(values, " + ")
-    return joined
+def _joined(all_facts: Sequence[Facts]) -> Facts:
+    """What is told of all machines; a flag is set if it is of one of them."""
+    joined: dict[str, object] = {}
+    for name, first in asdict(all_facts[0]).items():
+        values = [getattr(facts, name) for facts in all_facts]
+        if isinstance(first, bool):
+            joined[name] = any(values)
+        elif isinstance(first, str):
+            joined[name] = _together(values)
+        elif isinstance(first, list):
+            joined[name] = list(dict.fromkeys(item for value in values for item in value))
+    joined["tools"] = _tools([facts.tools for facts in all_facts])
+    joined["can"] = _abilities([facts.can for facts in all_facts])
+    return Facts(**joined)  # type: ignore[arg-type]
 
 
-def _together(values: Sequence[object], sign: str) -> str:
-    return sign.join(dict.fromkeys(str(value) for value in values))
+def _tools(all_tools: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    names = dict.fromkeys(name for tools in all_tools for name in tools)
+    return {name: _together([tools[name] for tools in all_tools if name in tools]) for name in names}
 
 
-def _lab(name: str, shards: Sequence[Shard], chosen: Mapping[tuple[str, str], Shard]) -> Event:
+def _abilities(all_can: Sequence[Mapping[str, Ability]]) -> dict[str, Ability]:
+    """Whatever one of the machines can show."""
+    joined = {name: ability for can in all_can for name, ability in can.items()}
+    return joined | {name: ability for can in all_can for name, ability in can.items() if ability.ok}
+
+
+def _together(values: Iterable[str]) -> str:
+    return " + ".join(dict.fromkeys(value for value in values if value))
+
+
+def _lab(name: str, shards: Sequence[Shard], chosen: Mapping[Key, Shard]) -> events.Lab:
     """The `lab` event; what is true of a claim is taken from the machine that showed it."""
     labs = [(shard, shard.labs[name]) for shard in shards if name in shard.labs]
-    first = labs[0][1]
-    exercises = {each["name"]: each for _, lab in labs for each in lab.get("exercises", [])}
-    owners = {claim: chosen.get((name, each["name"])) for each in exercises.values() for claim in each["claims"]}
-    claims: Event = {}
+    planned = {each.name: each for _, lab in labs for each in lab.planned}
+    owners = {claim: chosen.get((name, each.name)) for each in planned.values() for claim in each.claims}
+    claims: dict[str, events.Claim] = {}
     for shard, lab in labs:
-        for claim in lab.get("claims", []):
-            if claim["id"] not in claims or owners.get(claim["id"]) is shard:
-                claims[claim["id"]] = claim
-    return first | {"exercises": list(exercises.values()), "claims": list(claims.values())}
-
-
-def _line(event: Event) -> str:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
+        for claim in lab.claims:
+            if claim.id not in claims or owners.get(claim.id) is shard:
+                claims[claim.id] = claim
+    return replace(labs[0][1], planned=list(planned.values()), claims=list(claims.values()))

@@ -14,9 +14,9 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
-from record.fields import Fields
 from record.model import Observation, Process
 from record.text import visible
+from reports.diagrams.fields import Fields
 from reports.diagrams.observed import Mark, state_of, watched
 
 LAYERS = 24
@@ -113,7 +113,7 @@ def _configs(processes: list[Process]) -> Iterator[tuple[str, _Config]]:
             if not isinstance(value, str) or not is_config(value):
                 continue
             try:
-                config = Fields(json.loads(value), "")
+                config = Fields(json.loads(value))
             except (ValueError, RecursionError):
                 continue
             diffs = tuple(diff for diff in config.child("rootfs").texts("diff_ids") if _DIGEST.fullmatch(diff))

@@ -10,9 +10,9 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 
-from record.fields import Fields
 from record.model import Observation, Process
 from record.text import value_text, visible
+from reports.diagrams.fields import Fields
 from reports.diagrams.observed import Mark, state_of, watched
 from reports.text import size
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from record.fields import Fields
 from record.model import Observation, Process
 from record.text import visible
+from reports.diagrams.fields import Fields
 from reports.diagrams.observed import state_of
 
 MOMENTS = 14

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, field
 
-from record.fields import Fields
 from record.model import Observation, Process
 from record.text import value_text, visible
+from reports.diagrams.fields import Fields
 from reports.diagrams.namespaces import Atlas
 from reports.diagrams.observed import Mark, link, name_of, state_of, watched
 
@@ -112,7 +112,7 @@ def _changed(space: Space) -> bool:
 def _space(home: str, processes: list[Process], old: dict[str, list[Process]], atlas: Atlas) -> Space:
     letter, hue = atlas.place("net", home)
     now = state_of(processes[0])
-    was = state_of(old[home][0]) if home in old else (Fields({}, "") if old else now)
+    was = state_of(old[home][0]) if home in old else (Fields() if old else now)
     space = Space(home, letter, hue, "new" if old and home not in old else "")
     space.residents = [(visible(p.label), name_of(p), p.pid) for p in processes]
     before = {entry.whole("index"): entry for entry in was.children("ip link")}
@@ -126,8 +126,8 @@ def _space(home: str, processes: list[Process], old: dict[str, list[Process]], a
 
 def _device(before: Fields | None, after: Fields | None, was: Fields, now: Fields, whole: bool) -> Device:
     """A device before and after; not `whole`: its namespace is new, so that the device needs no mark of its own."""
-    entry = after or before or Fields({}, "")
-    earlier = before or (entry if not whole else Fields({}, ""))
+    entry = after or before or Fields()
+    earlier = before or (entry if not whole else Fields())
     name, state = visible(entry.text("ifname")), visible(entry.text("state"))
     addresses = _addresses(name, was if before else now, now if after else was)
     rx, tx = entry.whole("rx_packets"), entry.whole("tx_packets")

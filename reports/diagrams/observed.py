@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from record.fields import Fields
 from record.model import Observation, Process
 from record.text import visible
+from reports.diagrams.fields import Fields
 
 Mark = Literal["", "new", "gone", "changed"]
 """What a step did to a thing that is drawn."""
@@ -24,7 +24,7 @@ def watched(before: Observation | None, after: Observation | None) -> tuple[list
 
 
 def state_of(process: Process) -> Fields:
-    return Fields(process.state or {}, "")
+    return Fields(process.state)
 
 
 def link(process: Process, kind: str) -> str:

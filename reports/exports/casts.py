@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from record.model import Exercise, Lab, Run, WindowOutput
+from record.model import Exercise, Lab, Run, Window
 from record.screen import COLUMNS, ROWS
 from reports.text import slug, unique
 
-CODES = {"in": "i", "out": "o", "size": "r"}
+CODES = {"in": "i", "out": "o"}
 TERM = "xterm-256color"
 
 Moment = tuple[float, str, str]
@@ -46,16 +46,16 @@ def _windows(exercise: Exercise) -> list[str]:
 
 def _cast(exercise: Exercise, window: str) -> Cast:
     events = [event for event in exercise.output if event.window == window]
-    size = next((event for event in events if event.what in ("open", "size") and event.columns), None)
-    began, ended = events[0].at, events[-1].at
+    size = next((event for event in events if event.columns and event.rows), None)
+    began, ended = events[0].t, events[-1].t
     steps = [
         (step.start, "m", f"{step.number} {step.title}") for step in exercise.steps if began <= step.start <= ended
     ]
-    moments = [*steps, *((event.at, CODES[event.what], _data(event)) for event in events if _is_told(event, size))]
+    moments = [*steps, *((event.t, CODES[event.what], event.data) for event in events if _is_told(event))]
     return Cast(
         title=f"{exercise.title or exercise.name} ({window})",
-        columns=size.columns if size else COLUMNS,
-        rows=size.rows if size else ROWS,
+        columns=(size and size.columns) or COLUMNS,
+        rows=(size and size.rows) or ROWS,
         began=began,
         moments=[
             (round(at - began, 6), code, data) for at, code, data in sorted(moments, key=lambda moment: moment[0])
@@ -63,12 +63,8 @@ def _cast(exercise: Exercise, window: str) -> Cast:
     )
 
 
-def _is_told(event: WindowOutput, first_size: WindowOutput | None) -> bool:
-    return event.what in CODES and event is not first_size and bool(_data(event))
-
-
-def _data(event: WindowOutput) -> str:
-    return event.data if event.what != "size" else f"{event.columns}x{event.rows}" if event.columns else ""
+def _is_told(event: Window) -> bool:
+    return event.what in CODES and bool(event.data)
 
 
 def paced(cast: Cast, seconds: float) -> Cast:

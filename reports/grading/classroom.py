@@ -2,95 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from statistics import median
-from urllib.parse import quote
 
-from record.model import Exercise, Lab, Move, Prediction, Question, Run, Step
-from record.reading import read
+from record.events import Question
+from record.model import Lab
 from record.text import value_text
+from reports.grading.students import ExerciseDone, StepPlan, Student
 
 SLOW_FACTOR, SLOW_SECONDS = 3, 60.0
 """So many times the median of the class, and not less than so many seconds, is slow."""
-
-
-@dataclass
-class Student:
-    """One student; of an exercise that several runs have, the last one counts."""
-
-    name: str
-    page: str = ""
-    runs: list[Run] = field(default_factory=list)
-
-    @cached_property
-    def exercises(self) -> dict[tuple[str, str], Exercise]:
-        runs = sorted(self.runs, key=lambda run: run.started)
-        return {(lab.id, each.name): each for run in runs for lab in run.labs for each in lab.exercises}
-
-    @cached_property
-    def steps(self) -> dict[str, Step]:
-        return {step.id: step for exercise in self.exercises.values() for step in exercise.steps}
-
-    @cached_property
-    def moves(self) -> list[Move]:
-        return [move for run in self.runs for move in run.moves]
-
-    @cached_property
-    def predictions(self) -> list[Prediction]:
-        """The questions that the student was asked."""
-        made = [step.prediction for step in self.steps.values()]
-        return [each for each in made if each and was_asked(each)]
-
-    @property
-    def right(self) -> int:
-        return sum(made.correct is True for made in self.predictions)
-
-    @property
-    def seconds(self) -> float:
-        return sum(self.time(step) for step in self.steps)
-
-    @cached_property
-    def stopped(self) -> str:
-        """The step at which the student quit, or the last run died; "" if it came to its end."""
-        last = max(self.runs, key=lambda run: run.started)
-        if last.moves and last.moves[-1].what == "quit":
-            return last.moves[-1].step
-        steps = [step for lab in last.labs for exercise in lab.exercises for step in exercise.steps]
-        cut = [step.id for step in steps if step.outcome == "interrupted"] or [step.id for step in steps][-1:]
-        return "" if last.complete or not cut else cut[-1]
-
-    def time(self, step: str) -> float:
-        """Seconds at a step: those that it ran, and those that the student waited before and after it."""
-        waited = sum(move.seconds for move in self.moves if move.step == step and move.what != "shell")
-        return self.steps[step].seconds + waited
-
-    def lab(self, name: str) -> list[Step]:
-        """The steps of one lab that the student came to."""
-        return [step for step in self.steps.values() if step.lab == name]
-
-
-def gather(records: Sequence[Path], page: Path = Path()) -> list[Student]:
-    """The students of the records; those of one name are one student. `page` is where the links to theirs begin."""
-    students: dict[str, Student] = {}
-    for record in records:
-        run = read([record])
-        file = record.name.partition(".")[0]
-        name = run.student or (record.resolve().parent.name if file == "record" else file)
-        student = students.setdefault(name, Student(name))
-        student.runs.append(run)
-        if (record.parent / "index.html").is_file():
-            student.page = quote(os.path.relpath(record.parent / "index.html", page.parent))
-    return list(students.values())
-
-
-def was_asked(made: Prediction | None) -> bool:
-    """Whether somebody answered or passed over the question; in a run without a student nobody was asked."""
-    return made is not None and (made.given is not None or made.skipped)
 
 
 @dataclass(frozen=True)
@@ -106,7 +30,7 @@ class Answer:
 class Tally:
     """One question, and what the class said."""
 
-    step: Step
+    step: StepPlan
     question: Question
     observed: list[str]
     answers: list[Answer]
@@ -125,7 +49,7 @@ class Tally:
 class Pace:
     """How long the class was at one step."""
 
-    step: Step
+    step: StepPlan
     times: list[tuple[float, Student]]
 
     @property
@@ -141,7 +65,7 @@ class Pace:
 class Trouble:
     """Who got stuck at a step, and how: ended, failed, repeated, slow."""
 
-    step: Step
+    step: StepPlan
     who: dict[str, list[Student]]
 
     @property
@@ -180,14 +104,14 @@ class Classroom:
         found = [trouble for pace in self.paces for trouble in [_trouble(pace)] if trouble.who]
         return sorted(found, key=lambda trouble: -trouble.count)
 
-    def _tally(self, step: Step) -> Iterator[Tally]:
+    def _tally(self, step: StepPlan) -> Iterator[Tally]:
         made = [s.steps[step.id].prediction for s in self.students if step.id in s.steps]
-        asked = [each for each in made if each and was_asked(each)]
-        if not asked:
+        asked = [each for each in made if each and each.was_asked]
+        question = step.ask
+        if not asked or not question:
             return
         counts = Counter(_answer(each.given) for each in asked if each.given is not None)
         right = {_answer(each.given) for each in asked if each.correct}
-        question = asked[0].question
         silent = [choice for choice in question.choices if question.kind == "choice" and choice not in counts]
         answers = [Answer(self._censor(text), count, text in right) for text, count in counts.most_common()]
         observed = list(dict.fromkeys(_answer(each.observed) for each in asked))
@@ -206,13 +130,16 @@ def _labs(students: Iterable[Student]) -> list[Lab]:
     return sorted(labs.values(), key=lambda lab: (lab.order, lab.id))
 
 
-def _course(labs: Sequence[Lab], students: Sequence[Student]) -> Iterator[Step]:
+def _course(labs: Sequence[Lab], students: Iterable[Student]) -> Iterator[StepPlan]:
     """Every step that somebody came to, in the order of the course."""
     places = {lab.id: place for place, lab in enumerate(labs)}
-    exercises = [each for student in students for each in student.exercises.values()]
-    exercises.sort(key=lambda each: (places[each.lab], each.line, each.name))
-    steps = {step.id: step for each in exercises for step in each.steps}
-    order = {(each.lab, each.name): place for place, each in enumerate(exercises)}
+    exercises: dict[tuple[str, str], ExerciseDone] = {}
+    steps: dict[str, StepPlan] = {}
+    for student in students:
+        exercises |= student.exercises
+        steps |= {name: done.plan for name, done in student.steps.items()}
+    in_order = sorted(exercises.values(), key=lambda each: (places[each.lab], each.line, each.name))
+    order = {(each.lab, each.name): place for place, each in enumerate(in_order)}
     yield from sorted(steps.values(), key=lambda step: (order[step.lab, step.exercise], step.number))
 
 
@@ -220,8 +147,8 @@ def _trouble(pace: Pace) -> Trouble:
     step, middle = pace.step, pace.median
     tests: dict[str, Callable[[float, Student], bool]] = {
         "ended": lambda _, student: student.stopped == step.id,
-        "failed": lambda _, student: student.steps[step.id].outcome in ("failed", "error"),
-        "repeated": lambda _, student: any(m.step == step.id and m.what in ("back", "again") for m in student.moves),
+        "failed": lambda _, student: student.steps[step.id].outcome == "failed",
+        "repeated": lambda _, student: step.id in student.repeated,
         "slow": lambda seconds, _: seconds > max(SLOW_SECONDS, SLOW_FACTOR * middle),
     }
     found = {why: [student for seconds, student in pace.times if test(seconds, student)] for why, test in tests.items()}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from record.model import Exercise, Lab, PlannedExercise, Step
+from record.model import Lab, PlannedExercise
 from record.text import value_text, visible
-from reports.grading.classroom import Student
+from reports.grading.students import ExerciseDone, StepDone, Student
 
 Kind = Literal["check", "prediction"]
 NOT_REACHED, UNSUPPORTED = "not reached", "unsupported"
@@ -60,9 +60,13 @@ class Report:
         found = [grade for grade in self.grades if wanted(grade)]
         return Total(sum(grade.score for grade in found), sum(grade.max for grade in found))
 
-    def exercise(self, lab: str, name: str) -> float:
-        """The points of one exercise."""
-        return self.total(lambda grade: (grade.lab, grade.exercise) == (lab, name)).score
+    @property
+    def exercises(self) -> dict[tuple[str, str], float]:
+        """The points of each exercise, by lab and name."""
+        points: dict[tuple[str, str], float] = {}
+        for each in self.grades:
+            points[each.lab, each.exercise] = points.get((each.lab, each.exercise), 0.0) + each.score
+        return points
 
     def of(self, kind: Kind) -> Total:
         return self.total(lambda grade: grade.kind == kind)
@@ -72,17 +76,20 @@ class Report:
         return [grade for grade in self.grades if grade.status == UNSUPPORTED]
 
 
+Reports = Callable[[], Iterable[Report]]
+"""All students, graded anew and one after the other each time that it is called: the grades of a class are many."""
+
+
 def grade(
     students: Sequence[Student], labs: Sequence[str] = (), kinds: Sequence[Kind] = ("check", "prediction")
-) -> list[Report]:
+) -> Iterator[Report]:
     """Grade each student on all labs that one of them began, or on the named ones of these."""
     course = {lab.id: lab for student in students for run in student.runs for lab in run.labs}
     wanted = sorted((lab for lab in course.values() if not labs or lab.id in labs), key=lambda lab: (lab.order, lab.id))
-    reports = []
+    asks = _takes_questions(students)
     for student in students:
-        found = [each for lab in wanted for each in _lab(lab, student, _takes_questions(students))]
-        reports.append(Report(student, [each for each in found if each.kind in kinds]))
-    return reports
+        found = [each for lab in wanted for each in _lab(lab, student, asks)]
+        yield Report(student, [each for each in found if each.kind in kinds])
 
 
 def _takes_questions(students: Iterable[Student]) -> bool:
@@ -94,14 +101,14 @@ def _lab(lab: Lab, student: Student, asks: bool) -> Iterator[Grade]:
     planned = {plan.name: plan for plan in lab.planned}
     ran = {name: exercise for (of, name), exercise in student.exercises.items() if of == lab.id}
     for name in dict.fromkeys([*planned, *ran]):
-        exercise = ran.get(name) or Exercise(lab.id, name)
+        exercise = ran.get(name) or ExerciseDone(lab.id, name)
         yield from _exercise(exercise, planned.get(name), asks)
 
 
-def _exercise(exercise: Exercise, plan: PlannedExercise | None, asks: bool) -> Iterator[Grade]:
+def _exercise(exercise: ExerciseDone, plan: PlannedExercise | None, asks: bool) -> Iterator[Grade]:
     for step in exercise.steps:
         yield from _checks(step, exercise)
-        if asks and step.ask:
+        if asks and step.plan.ask:
             yield _prediction(step)
     for number, title in enumerate(plan.steps if plan else [], 1):
         if number <= len(exercise.steps):
@@ -113,17 +120,17 @@ def _exercise(exercise: Exercise, plan: PlannedExercise | None, asks: bool) -> I
             yield _unreached(exercise, "prediction", title, points)
 
 
-def _unreached(exercise: Exercise, kind: Kind, title: str, points: float) -> Grade:
+def _unreached(exercise: ExerciseDone, kind: Kind, title: str, points: float) -> Grade:
     """A step that never began: its exercise was unsupported, or failed before it, or the run ended."""
     if exercise.outcome == UNSUPPORTED:
         return Grade(exercise.lab, exercise.name, "", kind, title, UNSUPPORTED, 0, 0, _why(exercise))
-    note = "the exercise failed before it" if exercise.outcome in ("failed", "error") else "the run did not come to it"
+    note = "the exercise failed before it" if exercise.outcome == "failed" else "the run did not come to it"
     return Grade(exercise.lab, exercise.name, "", kind, title, NOT_REACHED, 0, points, note)
 
 
-def _checks(step: Step, exercise: Exercise) -> Iterator[Grade]:
-    claims = step.claims or [""]
-    share, each = step.points / len(claims), step.seconds / len(claims)
+def _checks(step: StepDone, exercise: ExerciseDone) -> Iterator[Grade]:
+    plan, claims = step.plan, step.plan.claims or ("",)
+    share, each = plan.points / len(claims), step.seconds / len(claims)
     status, note = step.outcome, step.error
     if step.outcome == UNSUPPORTED:
         share, note = 0.0, _why(exercise)
@@ -131,23 +138,22 @@ def _checks(step: Step, exercise: Exercise) -> Iterator[Grade]:
         status, note = NOT_REACHED, "the run ended in the middle of it"
     for claim in claims:
         score = share if step.outcome == "passed" else 0.0
-        yield Grade(step.lab, step.exercise, claim, "check", step.title, status, score, share, note, each)
+        yield Grade(plan.lab, plan.exercise, claim, "check", plan.title, status, score, share, note, each)
 
 
-def _prediction(step: Step) -> Grade:
-    made = step.prediction
+def _prediction(step: StepDone) -> Grade:
+    plan, made = step.plan, step.prediction
+    about: tuple[str, str, str, Kind, str] = plan.lab, plan.exercise, "", "prediction", plan.title
     if made is None and step.outcome == UNSUPPORTED:
-        return Grade(step.lab, step.exercise, "", "prediction", step.title, UNSUPPORTED, 0, 0)
+        return Grade(*about, UNSUPPORTED, 0, 0)
     if made is None or made.given is None:
-        status = "no answer" if made else NOT_REACHED
-        return Grade(step.lab, step.exercise, "", "prediction", step.title, status, 0, step.points)
-    status = "right" if made.correct else "wrong"
+        return Grade(*about, "no answer" if made else NOT_REACHED, 0, plan.points)
     note = f"answered {value_text(made.given)}, observed {value_text(made.observed)}"
-    score = step.points if made.correct else 0.0
-    return Grade(step.lab, step.exercise, "", "prediction", step.title, status, score, step.points, note, made.seconds)
+    status, score = ("right", plan.points) if made.correct else ("wrong", 0.0)
+    return Grade(*about, status, score, plan.points, note, made.seconds or 0.0)
 
 
-def _why(exercise: Exercise) -> str:
+def _why(exercise: ExerciseDone) -> str:
     """Why the machine cannot show it, and how to enable it."""
     how = f" To enable it: {exercise.how}." if exercise.how else ""
     return visible(f"{exercise.reason}.{how}" if exercise.reason else "this machine cannot show it")

@@ -4,42 +4,52 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from reports.grading.grades import NOT_REACHED, UNSUPPORTED, Grade, Report
+from reports.grading.grades import NOT_REACHED, UNSUPPORTED, Grade, Report, Reports
 from reports.grading.tables import number
 
 EARNED = ("passed", "right")
 SUITES = {"check": "", "prediction": " (predictions)"}
 
 
-def junit(reports: Sequence[Report]) -> str:
+def junit(reports: Reports) -> Iterator[str]:
     """The document: what scored nothing is a failure, what the machine cannot show is skipped."""
-    root = ET.Element("testsuites", name="unshared")
-    for report in reports:
+    total: Counter[str] = Counter()
+    for report in reports():
+        total.update(_counts(report.grades))
+    about = "".join(f' {name}="{total[name]}"' for name in ("tests", "failures", "errors"))
+    yield f'<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="unshared"{about}>\n'
+    for report in reports():
         for kind, suffix in SUITES.items():
             grades = [each for each in report.grades if each.kind == kind]
             if grades:
-                root.append(_suite(report, f"{report.student.name}{suffix}", grades))
-    for name in ("tests", "failures", "errors"):
-        root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
-    ET.indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+                suite = _suite(report, f"{report.student.name}{suffix}", grades)
+                ET.indent(suite, level=1)
+                yield f"  {ET.tostring(suite, encoding='unicode')}\n"
+    yield "</testsuites>\n"
+
+
+def _counts(grades: Sequence[Grade]) -> dict[str, int]:
+    return {
+        "tests": len(grades),
+        "failures": sum(each.status not in (*EARNED, UNSUPPORTED) for each in grades),
+        "errors": 0,
+        "skipped": sum(each.status == UNSUPPORTED for each in grades),
+    }
 
 
 def _suite(report: Report, name: str, grades: Sequence[Grade]) -> ET.Element:
-    run = max(report.student.runs, key=lambda run: run.started)
+    run = report.student.last
     score, most = (sum(values) for values in zip(*((each.score, each.max) for each in grades), strict=True))
-    skipped = sum(each.status == UNSUPPORTED for each in grades)
-    failures = sum(each.status not in (*EARNED, UNSUPPORTED) for each in grades)
-    suite = ET.Element(
-        "testsuite", name=_clean(name), tests=str(len(grades)), failures=str(failures), errors="0",
-        skipped=str(skipped), time=f"{sum(each.seconds for each in grades):.3f}",
-    )  # fmt: skip
+    counts = {key: str(count) for key, count in _counts(grades).items()}
+    seconds = f"{sum(each.seconds for each in grades):.3f}"
+    suite = ET.Element("testsuite", {"name": _clean(name), **counts, "time": seconds})
     if timestamp := re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", run.started):
         suite.set("timestamp", timestamp[0])
     properties = ET.SubElement(suite, "properties")
-    for key, value in (("score", number(score)), ("max_score", number(most)), ("kernel", run.facts.kernel)):
+    for key, value in (("score", number(score)), ("max_score", number(most)), ("kernel", run.kernel)):
         ET.SubElement(properties, "property", name=key, value=_clean(value))
     suite.extend(_case(each) for each in grades)
     return suite

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
-from reports.grading.grades import Report
+from reports.grading.grades import Report, Reports
 
 COLUMNS = ("student", "lab", "exercise", "claim", "kind", "title", "status", "score", "max", "seconds", "note")
 TOTALS = (
@@ -15,24 +15,24 @@ TOTALS = (
 )
 
 
-def grades_table(reports: Sequence[Report]) -> str:
+def grades_table(reports: Reports) -> Iterator[str]:
     """One row for each grade of each student."""
-    rows = (
-        [
-            report.student.name, each.lab, each.exercise, each.claim, each.kind, each.title, each.status,
-            number(each.score), number(each.max), number(each.seconds), each.note,
-        ]
-        for report in reports
-        for each in report.grades
-    )  # fmt: skip
-    return _csv(COLUMNS, rows)
+    yield _row(COLUMNS)
+    for report in reports():
+        for each in report.grades:
+            yield _row([
+                report.student.name, each.lab, each.exercise, each.claim, each.kind, each.title, each.status,
+                number(each.score), number(each.max), number(each.seconds), each.note,
+            ])  # fmt: skip
 
 
-def class_table(reports: Sequence[Report]) -> str:
+def class_table(reports: Reports) -> Iterator[str]:
     """One row for each student: the totals, and then the points of each exercise."""
-    exercises = dict.fromkeys((each.lab, each.exercise) for report in reports for each in report.grades)
-    rows = ([*_totals(report), *(number(report.exercise(lab, name)) for lab, name in exercises)] for report in reports)
-    return _csv([*TOTALS, *(f"{lab}/{name}" for lab, name in exercises)], rows)
+    exercises = dict.fromkeys(name for report in reports() for name in report.exercises)
+    yield _row([*TOTALS, *(f"{lab}/{name}" for lab, name in exercises)])
+    for report in reports():
+        points = report.exercises
+        yield _row([*_totals(report), *(number(points.get(name, 0.0)) for name in exercises)])
 
 
 def _totals(report: Report) -> list[str]:
@@ -50,11 +50,9 @@ def number(value: float) -> str:
     return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
-def _csv(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def _row(cells: Iterable[str]) -> str:
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    csv.writer(file, lineterminator="\n").writerow([_harmless(cell) for cell in cells])
     return file.getvalue()
 
 

@@ -50,7 +50,7 @@ class Pane:
             "checks": len(self.step.checks) if self.step else 0,
             "claims": len(self.claims) + len(self.shown),
             "code": int(bool(self.listing)),
-            "predict": int(bool(self.step and (self.step.prediction or self.step.ask))),
+            "predict": int(bool(self.step and self.step.ask)),
         }
 
     @property
@@ -67,11 +67,11 @@ class Pane:
     @property
     def quiz(self) -> dict[str, object] | None:
         """What the page's script asks and judges by; None where nothing was asked or nothing observed."""
-        if not self.step or not self.step.prediction:
+        if not self.step or not self.step.ask or not self.step.prediction:
             return None
-        made = self.step.prediction
-        shown = {"choices": made.question.choices, "unit": made.question.unit, "observed": made.observed}
-        return {"step": self.step.id, "kind": made.question.kind, **{key: _visible(shown[key]) for key in shown}}
+        asked, made = self.step.ask, self.step.prediction
+        shown = {"choices": asked.choices, "unit": asked.unit, "observed": made.observed}
+        return {"step": self.step.id, "kind": asked.kind, **{key: _visible(shown[key]) for key in shown}}
 
     @property
     def found(self) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from record.model import Command, Exercise, Step, WindowOutput
+from record.events import Window as WindowEvent
+from record.model import Command, Exercise, Step
 from record.screen import COLUMNS, ROWS, Line, plain
 from record.text import visible
 from record.window import Change, Shown, Window
@@ -62,7 +63,7 @@ class Windows:
         """What each window shows of `step`; windows in which nothing happened are left out."""
         for window in self._windows.values():
             window.begin()
-        mine: list[WindowOutput] = []
+        mine: list[WindowEvent] = []
         moments: list[_Moment] = []
         while self._events and any(key == step.id for key, _ in self._events):
             key, events = self._events.pop(0)
@@ -78,9 +79,9 @@ class Windows:
         self.replay = self._replay(views, moments) if views else None
         return views
 
-    def _feed(self, events: list[WindowOutput]) -> list[_Moment]:
+    def _feed(self, events: list[WindowEvent]) -> list[_Moment]:
         """Show `events` in the windows; returns what happened when."""
-        moments = [_Moment(event.at, event.window, event.data if event.what == "in" else "") for event in events]
+        moments = [_Moment(event.t, event.window, event.data if event.what == "in" else "") for event in events]
         for event in events:
             if event.window not in self._windows:
                 size = (event.columns, event.rows) if event.columns and event.rows else (COLUMNS, ROWS)
@@ -132,7 +133,7 @@ def _dense(lines: Sequence[str]) -> str:
     return re.sub(r"\s+", "", "".join(lines))
 
 
-def _lines_typed(events: Sequence[WindowOutput], window: str) -> list[str]:
+def _lines_typed(events: Sequence[WindowEvent], window: str) -> list[str]:
     """The lines that were typed in a window."""
     data = "".join(event.data for event in events if event.window == window and event.what == "in")
     return [line.strip() for line in data.replace("\r", "\n").split("\n") if line.strip()]

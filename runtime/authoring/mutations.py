@@ -5,7 +5,6 @@ has a folder of labs of its own, all in one pytest session.
 """
 
 import ast
-import json
 import os
 import shutil
 import subprocess
@@ -14,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from record.events import ClaimVerdict, Exercise
+from record.reading import LARGE, Record
 from runtime.checkout import LABS, ROOT
 from runtime.lab.claims import Claim
 from runtime.lab.outline import ExerciseOutline, LabOutline
@@ -152,11 +153,11 @@ def _verdicts(records: Iterable[Path], by_node: Mapping[str, Mutant]) -> dict[st
     found: dict[str, Verdict] = {}
     for record in records:  # one of each worker
         node = ""
-        for event in map(json.loads, record.read_text("utf-8").splitlines()):
-            if event["event"] == "exercise":
-                node = event["nodeid"]
-            elif event["event"] == "claim" and event["claim"] == by_node[node].claim.id:
-                found[event["claim"]] = Verdict(event["verdict"], event.get("reason") or "", event.get("step") or "")
+        for event in Record(record, LARGE):
+            if isinstance(event, Exercise):
+                node = event.nodeid
+            elif isinstance(event, ClaimVerdict) and event.claim == by_node[node].claim.id:
+                found[event.claim] = Verdict(event.verdict, event.reason, event.step or "")
     return found
 
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
-from record import verdicts
+from record import events, verdicts
 from runtime.checkout import LABS, lab_name
 
 
@@ -27,11 +27,11 @@ class Claim:
     lab: str
     section: str
     statement: str
-    verdict: str
+    verdict: events.Judgement
     truth: str
     reference: str
     visible_in: tuple[str, ...] = ()
-    kind: str = "claim"
+    kind: Literal["claim", "fact"] = "claim"
     when: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
     mutation: Mapping[str, str] = field(default_factory=dict, repr=False)  # how what its step teaches is taken away
 
@@ -46,10 +46,10 @@ class Claim:
                 return Claim(**{**vars(self), **changed, "when": ()})
         return self
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> events.Claim:
         """The claim as it stands in the record."""
-        names = ("id", "section", "statement", "verdict", "truth", "reference", "kind")
-        return {name: getattr(self, name) for name in names} | {"visible_in": list(self.visible_in)}
+        said = self.id, self.section, self.statement, self.verdict, self.truth, self.reference
+        return events.Claim(*said, list(self.visible_in), self.kind)
 
 
 def fits(case: Mapping[str, str], kernel: str, cgroup: str, can: Iterable[str] = ()) -> bool:

@@ -5,8 +5,9 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from record import events
 from record import writer as record
 from runtime import checkout
 from runtime.lab import machine
@@ -32,10 +33,10 @@ class Course:
         self._recorder: record.Recorder | None = None
         self._announced: set[str] = set()  # the labs whose event is in the record
         self.patience = 1.0  # --timeout-factor
-        self.student: str | None = None
-        self.mode: str | None = None  # "step" or "quiz"
+        self.student = ""
+        self.mode: events.Mode = ""
         self.choice_order = ""  # "source", or a word that the order of choices depends on; empty: it differs by run
-        self.attempt_why = ""  # why an exercise that begins again does so: back, again, jump, resume
+        self.attempt_why: events.Again = ""  # why an exercise that begins again does so
         self.paused = 0.0  # seconds of the present exercise in which a person looked at it
         self.resumes = False  # the run goes on with the record that is there
         self.begun = False  # the record that is there is that of this run
@@ -43,7 +44,7 @@ class Course:
         self._abandoned = False
         self._lab: Lab | None = None
         self._catalogue: Catalogue | None = None
-        self._outcome = "passed"  # of the exercise that is running, with what ended it and how long it took
+        self._outcome: events.Outcome = "passed"  # of the running exercise; what ended it, and how long it took
         self._error: BaseException | None = None
         self._seconds = 0.0
 
@@ -54,15 +55,15 @@ class Course:
             for path in record.files(self.directory):
                 path.unlink()
 
-    def resume(self, events: Iterable[record.Event]) -> None:
+    def resume(self, run: Iterable[events.Event]) -> None:
         """Go on with the run that these events are of, in its record."""
         self.resumes = True
-        for event in events:
-            if event["event"] == "run":
-                self.run = event["run"]
-                self.student = self.student or event.get("student")
-            elif event["event"] == "exercise":
-                self._attempts[event["nodeid"]] += 1
+        for event in run:
+            if isinstance(event, events.Run):
+                self.run = event.run
+                self.student = self.student or event.student
+            elif isinstance(event, events.Exercise):
+                self._attempts[event.nodeid] += 1
 
     def check(self, labs: Iterable[Path]) -> None:
         """Look over lab files before they run; ClaimError if one names a claim that the catalogue has not."""
@@ -84,9 +85,9 @@ class Course:
         """The lab of the exercise that is running."""
         return self._lab
 
-    def emit(self, event: str, **fields: Any) -> None:
+    def emit(self, event: events.Inside) -> None:
         """Record an event, of the exercise that is running if there is one."""
-        (self._lab or self._open()).emit(event, **fields)
+        (self._lab or self._open()).emit(event)
 
     def abandon(self) -> NoReturn:
         """Leave the exercise that is running, as if it had never been started: nobody wants to know its end."""
@@ -110,15 +111,15 @@ class Course:
             self._announce(path, exercise, nodeid)
         outline, about = self._outline(path, exercise)
         reached = self._lab.claims_reached if self._lab else set()
-        fields = self._reason()
+        reason, how = self._reason()
         for claim in about.claims:
             if claim not in reached:
-                verdict = "unsupported" if self._outcome == "unsupported" else "failed"
-                reason = fields if "how" in fields else {"reason": "its step was not reached"}
-                self._open().emit("claim", exercise=exercise, step=None, claim=claim, verdict=verdict, **reason)
+                verdict = events.ClaimVerdict(claim, "failed", "its step was not reached", exercise=exercise)
+                if self._outcome == "unsupported":
+                    verdict = events.ClaimVerdict(claim, "unsupported", reason, how, exercise=exercise)
+                self._open().emit(verdict)
         seconds = round(max(0.0, self._seconds - self.paused), 4)
-        end = {"lab": outline.name, "exercise": exercise, "outcome": self._outcome, "seconds": seconds}
-        self._open().emit("exercise_end", **end, **fields)
+        self._open().emit(events.ExerciseEnd(outline.name, exercise, self._outcome, seconds, reason, how))
         self._forget()
 
     def _forget(self) -> None:
@@ -126,17 +127,18 @@ class Course:
         self._lab, self._outcome, self._error, self._seconds = None, "passed", None, 0.0
         self._abandoned, self.paused = False, 0.0
 
-    def _reason(self) -> dict[str, str]:
+    def _reason(self) -> tuple[str, str]:
+        """Why the exercise ended as it did, and how to enable what the machine lacks."""
         if isinstance(self._error, Unsupported):
-            return {"reason": self._error.reason, "how": self._error.how}
+            return self._error.reason, self._error.how
         if self._error is None:
-            return {}
-        return {"reason": str(self._error).strip().partition("\n")[0] or type(self._error).__name__}
+            return "", ""
+        return str(self._error).strip().partition("\n")[0] or type(self._error).__name__, ""
 
     def end(self, exit_status: int) -> None:
         """Record the end of the run."""
         if self._recorder:
-            self._recorder.emit("end", exitstatus=exit_status)
+            self._recorder.emit(events.End(exit_status))
             self._recorder.close()
 
     @property
@@ -152,15 +154,16 @@ class Course:
             self._recorder.listeners = self.listeners
             facts = machine.facts()
             self._recorder.emit(
-                "run",
-                run=self.run,
-                started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                argv=self._arguments,
-                target="sandbox" if facts.sandbox else "vm" if facts.vm else "here",
-                target_why=self.target_why,
-                student=self.student,
-                mode=self.mode,
-                facts=facts.record(),
+                events.Run(
+                    self.run,
+                    started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                    argv=self._arguments,
+                    target="sandbox" if facts.sandbox else "vm" if facts.vm else "here",
+                    target_why=self.target_why,
+                    student=self.student,
+                    mode=self.mode,
+                    facts=facts,
+                )
             )
         return self._recorder
 
@@ -175,26 +178,15 @@ class Course:
             facts = machine.facts()
             here = facts.kernel, facts.cgroup, facts.able
             claims = [claim.on(*here).record() for claim in self.catalogue.of(outline.name)]
+            planned = [each.record() for each in outline.exercises]
             self._open().emit(
-                "lab",
-                lab=outline.name,
-                file=f"labs/{path.name}",
-                order=outline.order,
-                title=outline.title,
-                text=outline.text,
-                exercises=[each.record() for each in outline.exercises],
-                claims=claims,
+                events.Lab(
+                    outline.name, f"labs/{path.name}", outline.order, outline.title, outline.text, planned, claims
+                )
             )
         self._attempts[nodeid] += 1
-        again = {"attempt": self._attempts[nodeid], "why": self.attempt_why} if self._attempts[nodeid] > 1 else {}
-        self._open().emit(
-            "exercise",
-            lab=outline.name,
-            exercise=exercise,
-            nodeid=nodeid,
-            title=about.title,
-            text=about.text,
-            line=about.first,
-            **again,
-        )
+        begun = events.Exercise(outline.name, exercise, nodeid, about.title, about.text, about.first)
+        if self._attempts[nodeid] > 1:
+            begun.attempt, begun.why = self._attempts[nodeid], self.attempt_why
+        self._open().emit(begun)
         return outline, about

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
+from record import events
 from record.writer import Recorder
 from runtime.kernel import namespaces, snapshot
 from runtime.lab import terminal
@@ -140,16 +141,17 @@ class Lab:
         """The step that has begun and not ended."""
         return self._open
 
-    def emit(self, event: str, **fields: Any) -> None:
-        """Record an event of this exercise, with the step that is open."""
-        step = self._open.id if self._open else None
-        self._recorder.emit(event, **{"exercise": self._exercise.name, "step": step, **fields})
+    def emit(self, event: events.Inside) -> None:
+        """Record an event of this exercise, with the step that is open if it names none."""
+        event.step = event.step or (self._open.id if self._open else None)
+        event.exercise = "" if event.step else self._exercise.name
+        self._recorder.emit(event)
 
     def check(self, line: int, source: str, values: str) -> None:
         """Record an assert that passed."""
         if self._open:
             self._open.checks += 1
-        self.emit("check", ok=True, source=f"assert {source}", values=_values(values), line=line)
+        self.emit(events.Check(True, f"assert {source}", _values(values), line))
 
     def close(self) -> None:
         """End all that the exercise started: what was kept, newest first, and then the windows."""
@@ -163,11 +165,8 @@ class Lab:
         if self._open:
             raise RuntimeError(f"step {step.title!r} begins inside step {self._open.title!r}: steps are not nested")
         self._open = step
-        at = self._source(step)
         try:
-            self._recorder.emit(
-                "step", **step.record(), lab=self._outline.name, exercise=self._exercise.name, source=at
-            )
+            self._recorder.emit(step.record(self._outline.name, self._exercise.name, self._source(step)))
         except BaseException:  # whoever drives the run has left the exercise
             self._end()
             raise
@@ -175,19 +174,19 @@ class Lab:
     def _end(self) -> None:
         self._open = None
 
-    def _source(self, step: "Step") -> dict[str, Any]:
+    def _source(self, step: "Step") -> events.Source:
         place = next((each for each in self._exercise.steps if each.first == step.line), None)
         if place is None:
-            return {"file": self._outline.path.name, "line": step.line, "text": ""}
+            return events.Source(self._outline.path.name, step.line)
         lines = self._outline.source.splitlines()[place.first - 1 : place.last]
         indent = len(lines[0]) - len(lines[0].lstrip())
         text = "\n".join(line[indent:] for line in lines)
-        return {"file": f"labs/{self._outline.path.name}", "line": place.first, "text": text}
+        return events.Source(f"labs/{self._outline.path.name}", place.first, text)
 
-    def claim(self, name: str, verdict: str | None = None, **fields: Any) -> None:
+    def claim(self, name: str, verdict: events.Judgement | None = None, reason: str = "", how: str = "") -> None:
         """Record the verdict of a claim: the catalogue's on this machine, unless another one is given."""
         expected = self._catalogue[name].on(self.facts.kernel, self.facts.cgroup, self.facts.able).verdict
-        self.emit("claim", claim=name, verdict=verdict or expected, **fields)
+        self.emit(events.ClaimVerdict(name, verdict or expected, reason, how))
 
     @property
     def lab_file(self) -> Path:
@@ -246,20 +245,23 @@ class Step:
         self._emit_prediction(observed, correct)
 
     def _emit_prediction(self, observed: Any, correct: bool | None) -> None:
-        question = self.ask.record() if self.ask else {}
-        self._lab.emit("prediction", **question, observed=observed, **self.prediction.record(), correct=correct)
+        said = self.prediction
+        self._lab.emit(events.Prediction(observed, said.given, correct, said.skipped, said.seconds))
 
-    def record(self) -> dict[str, Any]:
+    def record(self, lab: str, exercise: str, source: events.Source) -> events.Step:
         """The step as it stands in the record."""
-        return {
-            "step": self.id,
-            "number": self.number,
-            "title": self.title,
+        return events.Step(
+            self.id,
+            lab,
+            exercise,
+            self.number,
+            self.title,
             **self.about,
-            "claims": list(self.claims),
-            "watch": [_label(watched) for watched in self._watch],
-            "ask": self.ask.record() if self.ask else None,
-        }
+            claims=list(self.claims),
+            watch=[_label(watched) for watched in self._watch],
+            ask=self.ask.record() if self.ask else None,
+            source=source,
+        )
 
     def watch(self, *watched: Watched) -> None:
         """Watch more from here on: a child that this step started, say."""
@@ -305,20 +307,21 @@ class Step:
             self._kept.close()
 
     def _conclude(self, error: BaseException | None, trace: TracebackType | None) -> None:
-        outcome, fields = "passed", {"found": self.found}
+        end = events.StepEnd("passed", found=self.found)
         verdicts: dict[str, Any] = {}
         if isinstance(error, Unsupported):
-            outcome, fields = "unsupported", {"error": error.reason}
+            end = events.StepEnd("unsupported", error=error.reason)
             verdicts = {"verdict": "unsupported", "reason": error.reason, "how": error.how}
         elif error is not None:
-            outcome, fields = "failed", {"error": _describe(error)}
+            end = events.StepEnd("failed", error=_describe(error))
             verdicts = {"verdict": "failed", "reason": _describe(error).splitlines()[0]}
             self._failed_check(error, trace)
         for claim in self.claims:
             self._lab.claim(claim, **verdicts)
         if self.ask and self.prediction != Prediction() and not self._answered:
             self._emit_prediction(observed=None, correct=None)
-        self._lab.emit("step_end", outcome=outcome, seconds=round(time.monotonic() - self.began, 4), **fields)
+        end.seconds = round(time.monotonic() - self.began, 4)
+        self._lab.emit(end)
 
     def _failed_check(self, error: BaseException, trace: TracebackType | None) -> None:
         if not isinstance(error, AssertionError):
@@ -326,23 +329,22 @@ class Step:
         lines = [frame.lineno for frame in traceback.extract_tb(trace) if frame.filename == str(self._lab.lab_file)]
         line = lines[-1] if lines and lines[-1] is not None else 0
         source = linecache.getline(str(self._lab.lab_file), line).strip()
-        self._lab.emit("check", ok=False, source=source, values=_values(str(error)), line=line)
+        self._lab.emit(events.Check(False, source, _values(str(error)), line))
 
-    def observe(self, when: str) -> None:
+    def observe(self, when: events.Moment) -> None:
         """Record what the kernel says of the watched processes: before, after, or after a student's own shell."""
-        self._lab.emit("observation", when=when, processes=self.look())
+        self._lab.emit(events.Observation(when, self.look()))
 
-    def look(self) -> list[dict[str, Any]]:
+    def look(self) -> list[events.Process]:
         """What the kernel says of the watched processes now."""
-        processes: list[dict[str, Any]] = []
+        processes: list[events.Process] = []
         for watched in self._watch:
             label = _label(watched)
-            window = watched.name if isinstance(watched, windows.Window) else None
+            window = watched.name if isinstance(watched, windows.Window) else ""
             for pid, parent, role in _processes(watched):
                 state = snapshot.process_state(pid, extra=self._files)
-                shown = label if not processes or processes[-1]["label"] != label else f"{label} ({role})"
-                about = {"label": shown, "window": window, "pid": pid, "role": role, "parent": parent}
-                processes.append({**about, "state": state})
+                shown = label if not processes or processes[-1].label != label else f"{label} ({role})"
+                processes.append(events.Process(shown, window, pid, role, parent, state))
         return processes
 
 

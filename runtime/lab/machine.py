@@ -8,11 +8,11 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from record import events
+from record.events import Ability
 from runtime.checkout import SANDBOX_VARIABLE
 from runtime.kernel import errors, namespaces, proc, syscalls
 from runtime.kernel.syscalls import Clone
@@ -40,37 +40,11 @@ _OTHERWISE = {"docker": "use the VM (vagrant up), which has an engine", "unionfs
 _VERSION = re.compile(r"\d+(?:\.\d+)+[\w.-]*")
 
 
-@dataclass(frozen=True)
-class Ability:
-    """Whether the machine can show something; if not, why not and how to enable it."""
-
-    ok: bool
-    reason: str = ""
-    how: str = ""
-
-
-@dataclass(frozen=True)
-class Facts:
+class Facts(events.Facts, frozen=True):
     """What is known of the machine before the first step; what a lab expects is chosen from it.
 
-    ``cgroup`` is ``v1``, ``v2`` or ``hybrid`` (v1 controllers beside a v2 tree); ``uid`` that of pytest on the machine
-    (in a rootless sandbox it is 0 inside, and ``rootless`` is true); ``vm_name`` and ``box`` what Vagrant calls the VM.
+    In a rootless sandbox ``uid`` is 0, and ``rootless`` is true.
     """
-
-    kernel: str
-    machine: str
-    distribution: str
-    python: str
-    cgroup: str
-    lsm: tuple[str, ...]
-    uid: int
-    rootless: bool
-    sandbox: bool
-    vm: bool
-    vm_name: str = ""
-    box: str = ""
-    tools: dict[str, str] = field(default_factory=dict)
-    can: dict[str, Ability] = field(default_factory=dict)
 
     def kernel_at_least(self, release: str) -> bool:
         """Whether the kernel is ``release`` ("6.1") or newer."""
@@ -80,10 +54,6 @@ class Facts:
     def able(self) -> set[str]:
         """The names of what the machine can show, such as "aufs"."""
         return {name for name, ability in self.can.items() if ability.ok}
-
-    def record(self) -> dict[str, Any]:
-        """The facts as they stand in the record."""
-        return asdict(self)
 
 
 @cache
@@ -96,7 +66,7 @@ def facts() -> Facts:
         python=platform.python_version(),
         cgroup=cgroup_dialect(),
         lsm=_security_modules(),
-        uid=os.getuid(),
+        uid=str(os.getuid()),
         rootless=is_rootless(),
         sandbox=SANDBOX_VARIABLE in os.environ,
         vm=marker.PATH.exists(),
@@ -152,11 +122,11 @@ def _distribution() -> str:
         return "Linux"
 
 
-def _security_modules() -> tuple[str, ...]:
+def _security_modules() -> list[str]:
     try:
-        return tuple(Path("/sys/kernel/security/lsm").read_text().strip().split(","))
+        return Path("/sys/kernel/security/lsm").read_text().strip().split(",")
     except OSError:
-        return ()
+        return []
 
 
 def _tools() -> dict[str, str]:

@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from record import events
 from runtime.checkout import lab_name, lab_number
 from runtime.lab import prediction
 from runtime.lab.texts import clean
@@ -60,16 +61,16 @@ class ExerciseOutline:
         """The claims that its steps own, in order."""
         return tuple(claim for step in self.steps for claim in step.claims)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> events.PlannedExercise:
         """The exercise as it stands in the record's ``lab`` event."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "steps": [step.title for step in self.steps],
-            "points": [step.points for step in self.steps],
-            "asks": [step.asks for step in self.steps],
-            "claims": list(self.claims),
-        }
+        return events.PlannedExercise(
+            self.name,
+            self.title,
+            steps=[step.title for step in self.steps],
+            claims=list(self.claims),
+            points=[step.points for step in self.steps],
+            asks=[step.asks for step in self.steps],
+        )
 
 
 @dataclass(frozen=True)

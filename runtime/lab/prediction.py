@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from record import events
+
 
 class PredictionError(Exception):
     """A question and an answer do not fit together; the message says which answers do."""
@@ -28,12 +30,8 @@ class Prediction:
     skipped: bool = False
     seconds: float | None = None  # thinking time, where somebody was asked
 
-    def record(self) -> dict[str, Any]:
-        """The prediction as it stands in the record, without its verdict."""
-        return {"given": self.given, "skipped": self.skipped, "seconds": self.seconds}
 
-
-def score(results: Mapping[str, bool | None], student: str | None) -> str:
+def score(results: Mapping[str, bool | None], student: str) -> str:
     """How many predictions were right, as a sentence; "" if there was none.  ``results`` is by step; None: skipped."""
     if not results:
         return ""
@@ -47,7 +45,7 @@ class Question:
     """A question with an answer that can be observed."""
 
     question: str
-    kind: ClassVar[str]
+    kind: ClassVar[events.QuestionKind]
 
     def check(self, value: Any) -> Any:
         """The observed or given value in its recorded form; PredictionError if it cannot be an answer."""
@@ -69,9 +67,9 @@ class Question:
         """The question as it is asked in a run: what is to be chosen from is in an order of its own."""
         return self
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> events.Question:
         """The question as it stands in the record."""
-        return {"kind": self.kind, "question": self.question, "choices": [], "unit": ""}
+        return events.Question(self.kind, self.question)
 
 
 class _WithChoices(Question):
@@ -85,8 +83,8 @@ class _WithChoices(Question):
         if len(set(choices)) < 2:
             raise PredictionError(f"{question!r}: {self.kind} needs two different texts or more")
 
-    def record(self) -> dict[str, Any]:
-        return super().record() | {"choices": list(self.choices)}
+    def record(self) -> events.Question:
+        return events.Question(self.kind, self.question, list(self.choices))
 
     def shuffled(self, seed: str) -> Self:
         """The same question with its texts in another order, which depends on nothing but `seed`."""
@@ -165,8 +163,8 @@ class Number(Question):
         exact = isinstance(observed, int)
         return given == observed if exact else math.isclose(given, observed, rel_tol=0.01)
 
-    def record(self) -> dict[str, Any]:
-        return super().record() | {"unit": self.unit}
+    def record(self) -> events.Question:
+        return events.Question(self.kind, self.question, unit=self.unit)
 
 
 @dataclass(frozen=True)

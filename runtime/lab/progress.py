@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from record import events
 from record.verdicts import OUTCOMES
-from record.writer import Event
 from runtime.lab.course import Course
 from runtime.lab.outline import read_outline
 
@@ -89,7 +89,7 @@ class LabBars:
         self._bars.update(self._tasks[self._running], advance=1, step="")
         self._bars.refresh()
 
-    def _on_event(self, event: Event) -> None:
-        if event["event"] == "step":
-            self._bars.update(self._tasks[self._running], step=f"{event['number']}. {event['title']}"[:60])
+    def _on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Step):
+            self._bars.update(self._tasks[self._running], step=f"{event.number}. {event.title}"[:60])
             self._bars.refresh()

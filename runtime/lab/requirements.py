@@ -5,6 +5,7 @@ import os
 import pytest
 from _pytest.outcomes import Skipped
 
+from record.events import Ability
 from runtime.lab import machine
 
 MUST_RUN_VARIABLE = "LABS_MUST_RUN"  # "1": what is unsupported counts as failed (CI on a machine that has everything)
@@ -26,20 +27,20 @@ def needs(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.needs(*names)
 
 
-def missing(name: str) -> machine.Ability | None:
+def missing(name: str) -> Ability | None:
     """Why a need is not met here, or None if it is."""
     if name == "root":
         if os.geteuid() == 0 and not machine.is_rootless():
             return None
-        return machine.Ability(False, "it needs root", "run pytest as root, or in the VM (vagrant up)")
+        return Ability(False, "it needs root", "run pytest as root, or in the VM (vagrant up)")
     if name in machine.PROBES:
         ability = machine.facts().can[name]
         return None if ability.ok else ability
     if name.startswith("/"):
-        return None if os.path.exists(name) else machine.Ability(False, f"there is no {name}", "run ./provision.sh")
+        return None if os.path.exists(name) else Ability(False, f"there is no {name}", "run ./provision.sh")
     if machine.find_program(name):
         return None
-    return machine.Ability(False, f"the program {name} is not installed", machine.how_to_install(name))
+    return Ability(False, f"the program {name} is not installed", machine.how_to_install(name))
 
 
 def must_run() -> bool:

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from record import writer as record
+from record import events
+from record.reading import LARGE, Record
 from record.verdicts import OUTCOMES, VERDICTS, Word, known, worst
 from runtime.lab.prediction import score
 from runtime.tones import style
@@ -57,9 +57,7 @@ class LabSummary:
         return sum(exercise.seconds for exercise in self.exercises.values())
 
 
-def summarize(
-    reporter: pytest.TerminalReporter, records: Iterable[Path], report: str | None, student: str | None
-) -> None:
+def summarize(reporter: pytest.TerminalReporter, records: Iterable[Path], report: str | None, student: str) -> None:
     """Write the summary in pytest's habits: nothing with -qq, only the report with -q."""
     if reporter.verbosity < -1:
         return
@@ -80,28 +78,28 @@ def read(records: Iterable[Path]) -> list[LabSummary]:
     labs: dict[str, LabSummary] = {}
     for path in records:
         running: ExerciseSummary | None = None
-        for event in record.events(path):
-            if event["event"] == "lab":
-                lab = labs.setdefault(event["lab"], LabSummary())
-                lab.title, lab.order = event["title"].partition(":")[0], event["order"]
-            elif event["event"] == "exercise":
-                running = labs[event["lab"]].exercises[event["nodeid"]] = ExerciseSummary()
+        for event in Record(path, LARGE):
+            if isinstance(event, events.Lab):
+                lab = labs.setdefault(event.lab, LabSummary())
+                lab.title, lab.order = event.title.partition(":")[0], event.order
+            elif isinstance(event, events.Exercise):
+                running = labs[event.lab].exercises[event.nodeid] = ExerciseSummary()
             elif running:
                 _take(running, event)
     return sorted(labs.values(), key=lambda lab: lab.order)
 
 
-def _take(exercise: ExerciseSummary, event: dict[str, Any]) -> None:
-    if event["event"] == "step":
+def _take(exercise: ExerciseSummary, event: events.Event) -> None:
+    if isinstance(event, events.Step):
         exercise.steps += 1
-    elif event["event"] == "claim":
-        exercise.verdicts[event["claim"]] = event["verdict"]
-    elif event["event"] == "prediction" and (event["given"] is not None or event["skipped"]):
-        exercise.predictions[event["step"]] = event["correct"]
-    elif event["event"] == "exercise_end":
-        exercise.outcome, exercise.seconds = event["outcome"], event["seconds"]
-        if event["outcome"] == "unsupported":
-            exercise.unsupported = event["reason"], event["how"]
+    elif isinstance(event, events.ClaimVerdict):
+        exercise.verdicts[event.claim] = event.verdict
+    elif isinstance(event, events.Prediction) and event.was_asked:
+        exercise.predictions[event.step or ""] = event.correct
+    elif isinstance(event, events.ExerciseEnd):
+        exercise.outcome, exercise.seconds = event.outcome, event.seconds
+        if event.outcome == "unsupported":
+            exercise.unsupported = event.reason, event.how
 
 
 def _draw(labs: list[LabSummary], colours: bool) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pexpect
 
+from record import events
 from runtime.lab import marks
 
 COLUMNS, ROWS = 100, 30
@@ -21,7 +22,7 @@ RECORDED_BYTES = 256 * 1024  # of one command's output; the rest is counted, not
 SCREEN_BYTES = 4096
 _ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)|[P^_X][^\x1b]*\x1b\\|\[[0-?]*[ -/]*[@-~]|[ -/]*[0-~])")
 
-Emit = Callable[..., None]
+Emit = Callable[[events.Inside], None]
 
 
 class WindowError(Exception):
@@ -81,7 +82,7 @@ class Terminal:
         self._spawn.ptyproc.delayafterclose = 0  # type: ignore[attr-defined]  # the stubs do not know it; 0.1 s
         assert self._spawn.pid is not None
         self.shell: int = self._spawn.pid
-        emit("window", window=name, what="open", data={"columns": COLUMNS, "rows": ROWS})
+        emit(events.Window(name, "open", columns=COLUMNS, rows=ROWS))
 
     @property
     def foreground(self) -> int:
@@ -98,7 +99,7 @@ class Terminal:
 
     def write(self, text: str) -> None:
         """Type ``text``, and go on collecting output."""
-        self._emit("window", window=self.name, what="in", data=text)
+        self._emit(events.Window(self.name, "in", text))
         try:
             self._spawn.send(text)
         except OSError as error:
@@ -158,7 +159,7 @@ class Terminal:
         if self._spawn.isalive():
             self._spawn.wait()
         self._spawn.close(force=False)
-        self._emit("window", window=self.name, what="close", data="")
+        self._emit(events.Window(self.name, "close"))
 
     def _note(self, mark: marks.Mark) -> None:
         if isinstance(mark, marks.Running):
@@ -185,7 +186,7 @@ class Terminal:
             text = self._decoder.decode(part[:room])
             if len(part) > room:
                 text += self._decoder.decode(b"", final=True) + "\r\n[... the rest of this output is not recorded]\r\n"
-            self._emit("window", window=self.name, what="out", data=text)
+            self._emit(events.Window(self.name, "out", text))
 
 
 def _environment(home: Path) -> dict[str, str]:

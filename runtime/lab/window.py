@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from record import events
 from runtime.kernel import namespaces, processes
 from runtime.lab import marks, reader
 from runtime.lab.terminal import (
@@ -189,7 +190,7 @@ class Window:
         try:
             self._run_line("exit", deadline)
         except WindowClosed:
-            self._emit("window", window=self.name, what="close", data="")
+            self._emit(events.Window(self.name, "close"))
 
     def send(self, text: str) -> None:
         """Type ``text`` as it is, without a newline and without waiting."""
@@ -241,7 +242,7 @@ class Window:
         number, self._marker = self._marker, self._marker + 1
         end = f'echo __E""ND_{number}_$?__'
         terminal.write(end + "\n")
-        marker = re.compile(rb"__END_%d_(\d+)__\r?\n" % number)
+        marker = re.compile(rb"__END_%d_(\d{1,3})__\r?\n" % number)
         while not (found := marker.search(bytes(terminal.output))):
             self._read_or_give_up(deadline, line)
         if self._prompts():
@@ -346,7 +347,7 @@ class Window:
     def _record_command(self, text: str, output: Output, began: float) -> None:
         seconds = round(time.monotonic() - began, 4)
         shown = str(output)[:RECORDED_BYTES]
-        self._emit("command", window=self.name, text=text, status=output.status, seconds=seconds, output=shown)
+        self._emit(events.Command(self.name, text, output.status, seconds, shown))
 
     def _foreground(self) -> tuple[int, list[str]]:
         """The leader of the terminal's foreground process group, and when it started: numbers are used again."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from record.writer import Event
+from record import events
 from runtime.lab.course import Course
 from runtime.lab.outline import StepOutline, read_outline
 from runtime.lab.prediction import Prediction, PredictionError
@@ -35,9 +35,9 @@ class Answers:
     def give(self, course: Course) -> None:
         """Hand each answer to its step before that runs."""
 
-        def listener(event: Event) -> None:
+        def listener(event: events.Event) -> None:
             step = course.lab.open_step if course.lab else None
-            if event["event"] == "step" and step and step.id in self.predictions:
+            if isinstance(event, events.Step) and step and step.id in self.predictions:
                 step.prediction = self.predictions[step.id]
 
         course.listeners.append(listener)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from record.events import Process
 from runtime.kernel import snapshot
 from runtime.stage.scene import Change
 
@@ -10,18 +11,19 @@ SHOWN = 300  # characters of a value
 SAYS_LITTLE = {"State", "Tgid", "NStgid", "Pid", "PPid", "Threads"}  # they differ when a window shows another process
 
 
-def changes(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> list[Change]:
+def changes(before: Sequence[Process], after: Sequence[Process]) -> list[Change]:
     """What differs between two observations, by process; a process that came or went is one line."""
-    old = {process["label"]: process["state"] for process in before}
-    new = {process["label"]: process["state"] for process in after}
+    old = {process.label: process.state for process in before}
+    new = {process.label: process.state for process in after}
     found: list[Change] = []
     for label in dict.fromkeys((*old, *new)):
-        if not old.get(label) or not new.get(label):
-            states = ["" if not each.get(label) else _name(each[label]) for each in (old, new)]
+        was, now = old.get(label), new.get(label)
+        if not was or not now:
+            states = [_name(state) if state else "" for state in (was, now)]
             if any(states):
                 found.append(Change(label, "/proc/PID", "", *states))
             continue
-        rows = [row for row in snapshot.diff(old[label], new[label]) if row.get("field") not in SAYS_LITTLE]
+        rows = [row for row in snapshot.diff(was, now) if row.get("field") not in SAYS_LITTLE]
         for row in rows:
             found.append(Change(label, row["path"], row.get("field", ""), _text(row["before"]), _text(row["after"])))
     return found

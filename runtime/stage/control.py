@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Literal, NoReturn
 
-from record.writer import Event
+from record import events
 from runtime.lab.course import Abandoned, Course
 from runtime.lab.prediction import Prediction, score
 from runtime.lab.terminal import WindowError
@@ -22,7 +22,7 @@ from runtime.stage.itinerary import Itinerary, Stop
 from runtime.stage.keyboard import Keyboard
 from runtime.stage.keys import ACTIONS
 from runtime.stage.picture import Picture
-from runtime.stage.scene import Phase, View
+from runtime.stage.scene import Pause, Phase, View
 
 FRAME = 0.05  # seconds between two drawings while a step runs
 AUTOPLAY = 5.0  # seconds, unless --autoplay says otherwise
@@ -72,11 +72,11 @@ class Control:
         self._autoplay = min(LONGEST_DELAY, autoplay) if autoplay else None
         self._delay = self._autoplay or AUTOPLAY
         self._drawn = 0.0
-        self._left = "quit"  # what the last exercise was left for
+        self._left: events.Move = "quit"  # what the last exercise was left for
 
     # Events
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: events.Event) -> None:
         """Take an event of the record; comes back when the lab may go on."""
         if self.broken:
             return
@@ -86,21 +86,20 @@ class Control:
             self.broken = error
             self._quit()
 
-    def _take(self, event: Event) -> None:
-        kind = event["event"]
+    def _take(self, event: events.Event) -> None:
         self.picture.take(event)
-        if kind == "window" and event["what"] == "in":
+        if isinstance(event, events.Window) and event.what == "in":
             self._type(event)
-        if kind == "step":
-            self._at(event["step"], "before")
-        elif kind == "prediction" and (event["given"] is not None or event["skipped"]):
-            self.results[event["step"]] = event["correct"]
-        elif kind == "step_end":
-            self._at(event["step"], "after", failed=event["outcome"] == "failed")
-        elif kind in ("window", "command", "check") and not self._quiet:
+        if isinstance(event, events.Step):
+            self._at(event.step, "before")
+        elif isinstance(event, events.Prediction) and event.was_asked:
+            self.results[event.step or ""] = event.correct
+        elif isinstance(event, events.StepEnd):
+            self._at(event.step or "", "after", failed=event.outcome == "failed")
+        elif isinstance(event, events.Window | events.Command | events.Check) and not self._quiet:
             self._draw_sometimes()
 
-    def _at(self, step: str, phase: Phase, failed: bool = False) -> None:
+    def _at(self, step: str, phase: Pause, failed: bool = False) -> None:
         if phase == "before":
             self._predict(step)
         if self.keyboard.gone:
@@ -131,10 +130,10 @@ class Control:
         self.view.draw(self.scene)
         self._drawn = time.monotonic()
 
-    def _type(self, event: Event) -> None:
+    def _type(self, event: events.Window) -> None:
         """Show how a command is typed, before it is."""
-        pane = next((pane for pane in self.scene.panes if pane.name == event["window"]), None)
-        text = event["data"].rstrip("\n")
+        pane = next((pane for pane in self.scene.panes if pane.name == event.window), None)
+        text = event.data.rstrip("\n")
         if not self._type_speed or self._quiet or self.scene.quiz or not pane or not text.isprintable():
             return
         pause = min(1 / self._type_speed, LONGEST_TYPING / max(1, len(text)))
@@ -146,14 +145,14 @@ class Control:
 
     # A pause
 
-    def pause(self, phase: Phase) -> None:
+    def pause(self, phase: Pause) -> None:
         """Show the scene and do what the keys say until the lab may go on; Abandoned if it shall not."""
         scene = self.scene
         step = self.picture.stop.id if self.picture.stop and phase != "end" else None
         scene.phase = phase
         self._catch_up()
         scene.waiting = True
-        self.course.emit("stage", what="pause", step=step, phase=phase, seconds=0)
+        self.course.emit(events.Stage("pause", phase=phase, step=step))
         began = time.monotonic()
         try:
             while not self._obeyed(self._next_key()):
@@ -176,11 +175,11 @@ class Control:
         for pane in self.scene.panes:
             pane.fresh = pane.name in fresh
 
-    def _note(self, what: str, step: str | None, began: float) -> None:
+    def _note(self, what: events.Move, step: str | None, began: float) -> None:
         seconds = time.monotonic() - began
         if self.course.lab:
             self.course.paused += seconds
-        self.course.emit("stage", what=what, step=step, seconds=round(seconds, 2))
+        self.course.emit(events.Stage(what, seconds=round(seconds, 2), step=step))
 
     def _next_key(self) -> str:
         self.scene.autoplay = self._autoplay
@@ -281,12 +280,12 @@ class Control:
             before, began = step.look(), time.monotonic()
             with self.view.suspend() as terminal:
                 self.scene.message = shell.run(window, terminal)
-            self.course.emit("stage", what="shell", step=step.id, seconds=round(time.monotonic() - began, 2))
+            self.course.emit(events.Stage("shell", seconds=round(time.monotonic() - began, 2), step=step.id))
             after = step.look()
         except (OSError, WindowError) as error:  # the student has ended the window itself
             self.scene.message = f"The window {window.name} cannot be observed any more: {error}."
             return
-        self.course.emit("observation", when="shell", processes=after)
+        self.course.emit(events.Observation("shell", after))
         self.picture.show_shell(before, after)
         self.scene.overlay = "changes"
 
@@ -327,7 +326,7 @@ class Control:
 
     # Ways out
 
-    def go(self, stop: Stop, why: str) -> None:
+    def go(self, stop: Stop, why: Literal["back", "again", "jump"]) -> None:
         """Leave for another step; its exercise begins anew."""
         words = {"back": "Back to", "again": "Again:", "jump": "Now:"}[why]
         self.scene.message = f"{words} step {stop.number}, {stop.outline.title}: its exercise runs on fresh state."
@@ -335,7 +334,7 @@ class Control:
         self.head_for(stop, why)
         self._leave(why)
 
-    def head_for(self, stop: Stop, why: str, phase: Phase = "before") -> None:
+    def head_for(self, stop: Stop, why: events.Again, phase: Phase = "before") -> None:
         """Pause next at this step, whose exercise is to begin."""
         self.destination, self.course.attempt_why = stop, why
         self.goal = Goal(stop.id, phase, quiet=True)
@@ -344,7 +343,7 @@ class Control:
         self.quits = True
         self._leave("quit")
 
-    def _leave(self, why: str) -> NoReturn:
+    def _leave(self, why: events.Move) -> NoReturn:
         self._left = why
         self._autoplay = None
         if self.course.lab:

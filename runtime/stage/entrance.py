@@ -24,13 +24,13 @@ EARLIER = pytest.StashKey[resume.Earlier]()
 def prepare(config: pytest.Config, course: Course) -> None:
     """Read what the options name, before anything runs; UsageError if it is not in order."""
     option = config.option
-    course.student, course.mode = option.student, options.mode(config)
+    course.student, course.mode = option.student or "", options.mode(config)
     try:
         if option.answers:
             labs = sorted(checkout.LABS.glob("test_*.py"))
             given = answers.read(Path(config.invocation_params.dir, option.answers), labs)
             config.stash[ANSWERS] = given
-            course.student = course.student or given.student
+            course.student = course.student or given.student or ""
             if not options.is_walk(config):
                 given.give(course)
         if option.resume:

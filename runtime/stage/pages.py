@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from record import verdicts
+from record.events import Check, Command
 from runtime import tones
 from runtime.stage import theme
 from runtime.stage.keys import KEYS
-from runtime.stage.scene import Change, Check, Claim, Command, Question, Scene
+from runtime.stage.scene import Change, Claim, Question, Scene
 
 FIRST_CHANGES = 6  # shown beside the lesson; all of them are a key away
 

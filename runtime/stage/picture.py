@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from record.screen import Screen
-from record.writer import Event
+from record import events
+from record.screen import COLUMNS, ROWS, Screen
 from runtime.stage.changes import changes
 from runtime.stage.itinerary import Itinerary, Stop
-from runtime.stage.scene import Check, Claim, Command, Pane, Question, Scene
+from runtime.stage.scene import Claim, Pane, Question, Scene
 
 HISTORY = 2000  # lines that have scrolled off the top of a window and can still be read
 
@@ -24,13 +24,25 @@ class Picture:
         self.stop: Stop | None = None
         self.seen: set[str] = set()
         self._itinerary = itinerary
-        self._claims: dict[str, dict[str, Any]] = {}
+        self._claims: dict[str, events.Claim] = {}
         self._panes: dict[str, Pane] = {}
-        self._before: Sequence[dict[str, Any]] = ()
+        self._before: Sequence[events.Process] = ()
+        self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
+            events.Lab: self._on_lab,
+            events.Exercise: self._on_exercise,
+            events.Step: self._on_step,
+            events.Window: self._on_window,
+            events.Command: self._on_command,
+            events.Observation: self._on_observation,
+            events.Check: self._on_check,
+            events.Prediction: self._on_prediction,
+            events.ClaimVerdict: self._on_claim,
+            events.StepEnd: self._on_step_end,
+        }
 
-    def take(self, event: Event) -> None:
+    def take(self, event: events.Event) -> None:
         """Show what an event tells."""
-        handler: Callable[[Event], None] | None = getattr(self, f"_on_{event['event']}", None)
+        handler = self._handlers.get(type(event))
         if handler:
             handler(event)
 
@@ -49,79 +61,74 @@ class Picture:
         scene.exercise, scene.title, scene.number, scene.total = "", "The end", 0, 0
         scene.text = f"You have seen {scene.done} of {scene.course} steps; b and j lead back to any of them."
 
-    def show_shell(self, before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> None:
+    def show_shell(self, before: Sequence[events.Process], after: Sequence[events.Process]) -> None:
         """Show what a student's own shell changed."""
         self.scene.changes = changes(before, after)
 
-    def _on_lab(self, event: Event) -> None:
-        self.scene.lab = event["title"]
-        self._claims = {claim["id"]: claim for claim in event["claims"]}
+    def _on_lab(self, event: events.Lab) -> None:
+        self.scene.lab = event.title
+        self._claims = {claim.id: claim for claim in event.claims}
 
-    def _on_exercise(self, event: Event) -> None:
+    def _on_exercise(self, event: events.Exercise) -> None:
         scene = self.scene
         self.forget_step()
         self._panes.clear()
         scene.panes = []
-        scene.exercise, scene.exercise_text = event["title"], event["text"]
-        scene.attempt = event.get("attempt", 1)
+        scene.exercise, scene.exercise_text = event.title, event.text
+        scene.attempt = event.attempt
 
-    def _on_step(self, event: Event) -> None:
+    def _on_step(self, event: events.Step) -> None:
         scene = self.scene
         self.forget_step()
-        self.stop = stop = self._itinerary.find(event["step"])
-        scene.title, scene.text, scene.hint, scene.why = (event[name] for name in ("title", "text", "hint", "why"))
-        scene.phase, scene.opening = "before", event["number"] == 1
+        self.stop = stop = self._itinerary.find(event.step)
+        scene.title, scene.text, scene.hint, scene.why = event.title, event.text, event.hint, event.why
+        scene.phase, scene.opening = "before", event.number == 1
         if stop:
             scene.lab, scene.number, scene.total = stop.lab_title, stop.number, self._itinerary.total(stop.lab)
-            scene.commands = [Command(window, text) for window, text in stop.outline.commands]
-        ask = event["ask"]
-        if ask:
-            scene.question = Question(ask["kind"], ask["question"], ask["choices"], ask["unit"])
+            scene.commands = [events.Command(window, text) for window, text in stop.outline.commands]
+        if event.ask:
+            scene.question = Question(event.ask.kind, event.ask.question, event.ask.choices, event.ask.unit)
         scene.done = len(self.seen)
 
-    def _on_window(self, event: Event) -> None:
-        if event["what"] == "open":
-            size = event["data"]
-            pane = Pane(event["window"], Screen(size["columns"], size["rows"], HISTORY))
-            self._panes[event["window"]] = pane
+    def _on_window(self, event: events.Window) -> None:
+        if event.what == "open":
+            pane = Pane(event.window, Screen(event.columns or COLUMNS, event.rows or ROWS, HISTORY))
+            self._panes[event.window] = pane
             self.scene.panes = list(self._panes.values())
-        pane = self._panes[event["window"]]
-        if event["what"] in ("in", "out"):
+        pane = self._panes[event.window]
+        if event.what in ("in", "out"):
             for other in self._panes.values():
                 other.fresh = other is pane
-        if event["what"] == "in" and "\n" in event["data"]:
+        if event.what == "in" and "\n" in event.data:
             pane.newest = pane.screen.position
-        if event["what"] == "out":
-            pane.screen.feed(event["data"])
+        if event.what == "out":
+            pane.screen.feed(event.data)
 
-    def _on_command(self, event: Event) -> None:
-        typed = Command(event["window"], event["text"], event["output"], event["status"])
-        self.scene.transcript.append(typed)
+    def _on_command(self, event: events.Command) -> None:
+        self.scene.transcript.append(event)
 
-    def _on_observation(self, event: Event) -> None:
-        if event["when"] == "before":
-            self._before = event["processes"]
+    def _on_observation(self, event: events.Observation) -> None:
+        if event.when == "before":
+            self._before = event.processes
             self.scene.phase = "running"
-        elif event["when"] == "after":
-            self.scene.changes = changes(self._before, event["processes"])
+        elif event.when == "after":
+            self.scene.changes = changes(self._before, event.processes)
 
-    def _on_check(self, event: Event) -> None:
-        self.scene.checks.append(Check(event["ok"], event["source"], event["values"]))
+    def _on_check(self, event: events.Check) -> None:
+        self.scene.checks.append(event)
 
-    def _on_prediction(self, event: Event) -> None:
+    def _on_prediction(self, event: events.Prediction) -> None:
         if self.scene.question:
-            given, observed, correct = event["given"], event["observed"], event["correct"]
-            told = replace(self.scene.question, given=given, observed=observed, correct=correct)
-            self.scene.question = replace(told, skipped=event.get("skipped", False))
+            told = replace(self.scene.question, given=event.given, observed=event.observed, correct=event.correct)
+            self.scene.question = replace(told, skipped=event.skipped)
 
-    def _on_claim(self, event: Event) -> None:
-        about = self._claims.get(event["claim"])
-        if about and event["step"]:
-            texts = (about[name] for name in ("statement", "truth", "reference"))
-            self.scene.claims.append(Claim(event["claim"], event["verdict"], *texts))
+    def _on_claim(self, event: events.ClaimVerdict) -> None:
+        about = self._claims.get(event.claim)
+        if about and event.step:
+            self.scene.claims.append(Claim(event.claim, event.verdict, about.statement, about.truth, about.reference))
 
-    def _on_step_end(self, event: Event) -> None:
+    def _on_step_end(self, event: events.StepEnd) -> None:
         scene = self.scene
-        scene.phase, scene.error = "after", event.get("error", "")
-        self.seen.add(event["step"])
+        scene.phase, scene.error = "after", event.error
+        self.seen.add(event.step or "")
         scene.done = len(self.seen)

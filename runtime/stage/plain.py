@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from record.events import Command
 from runtime.stage.keys import ACTIONS, KEYS
-from runtime.stage.scene import Command, Entry, Question, Scene
+from runtime.stage.scene import Entry, Question, Scene
 
 MENU = "n next  b back  r again  g run on  a autoplay  j jump  s shell  q quit  ? help > "
 T = TypeVar("T")

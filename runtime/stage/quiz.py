@@ -1,8 +1,9 @@
 """The questions of the labs as a test."""
 
+from record import events
 from runtime.stage.control import Control
 from runtime.stage.keys import ACTIONS
-from runtime.stage.scene import Phase
+from runtime.stage.scene import Pause
 
 
 class Quiz(Control):
@@ -10,7 +11,7 @@ class Quiz(Control):
 
     resumed_by = "--quiz --resume"
 
-    def _at(self, step: str, phase: Phase, failed: bool = False) -> None:
+    def _at(self, step: str, phase: Pause, failed: bool = False) -> None:
         del failed
         if phase == "before":
             self._predict(step)
@@ -20,7 +21,7 @@ class Quiz(Control):
         if self.scene.question is None or step in self.known:
             return
         if phase == "before":
-            self.course.emit("stage", what="pause", step=step, phase=phase, seconds=0)
+            self.course.emit(events.Stage("pause", phase=phase, step=step))
             self.view.draw(self.scene)
             if not self._asked():
                 self._quit()

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from record import writer as record
+from record import events, writer
+from record.reading import LARGE, Record
 from runtime.lab.prediction import Prediction
 from runtime.stage.scene import Phase
 
@@ -16,7 +17,7 @@ class ResumeError(Exception):
 class Earlier:
     """A walkthrough up to where it stopped: its events, the step and the phase, what was said and seen."""
 
-    events: list[record.Event]
+    events: list[events.Event]
     step: str = ""
     phase: Phase = "before"
     predictions: dict[str, Prediction] = field(default_factory=dict)
@@ -26,21 +27,21 @@ class Earlier:
 
 def read(directory: Path) -> Earlier:
     """The walkthrough whose record lies in a report directory; ResumeError if it has not stopped at a step."""
-    path = directory / record.file_name("")
+    path = directory / writer.file_name("")
     if not path.exists():
         raise ResumeError(f"--resume: there is no run in {directory}; begin one with --step")
-    earlier = Earlier(list(record.events(path)))
+    earlier = Earlier(list(Record(path, LARGE)))
     for event in earlier.events:
-        if event["event"] == "stage" and event["what"] == "pause":
-            earlier.step, earlier.phase = event["step"] or "", event["phase"]
-        elif event["event"] == "step_end":
-            earlier.seen.add(event["step"])
-        elif event["event"] == "prediction" and (event["given"] is not None or event.get("skipped")):
-            said = Prediction(event["given"], event["skipped"], event["seconds"])
-            earlier.predictions.setdefault(event["step"], said)
-            earlier.results[event["step"]] = event["correct"]
+        if isinstance(event, events.Stage) and event.what == "pause":
+            earlier.step, earlier.phase = event.step or "", event.phase or "before"
+        elif isinstance(event, events.StepEnd):
+            earlier.seen.add(event.step or "")
+        elif isinstance(event, events.Prediction) and event.was_asked:
+            said = Prediction(event.given, event.skipped, event.seconds)
+            earlier.predictions.setdefault(event.step or "", said)
+            earlier.results[event.step or ""] = event.correct
     if not earlier.step:
-        paused = any(event["event"] == "stage" for event in earlier.events)
+        paused = any(isinstance(event, events.Stage) for event in earlier.events)
         why = "the walkthrough came to its end" if paused else "the last run was no walkthrough"
         raise ResumeError(f"--resume: {why} ({path}); begin one with --step")
     return earlier

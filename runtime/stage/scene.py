@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from record.events import Check, Command
 from record.screen import Screen
 
-Phase = Literal["before", "running", "after", "end"]
+Pause = Literal["before", "after", "end"]
+Phase = Literal[Pause, "running"]
 Overlay = Literal["", "help", "hint", "why", "changes", "question"]
 
 
@@ -27,19 +29,6 @@ class Pane:
 
 
 @dataclass(frozen=True)
-class Command:
-    """A command of the step: first as the lab's source has it, then as it was typed, with what it printed.
-
-    ``status`` is None until it has ended.  What only the run knows stands in braces before: ``nsenter -t {first.pid}``.
-    """
-
-    window: str
-    text: str
-    output: str = ""
-    status: int | None = None
-
-
-@dataclass(frozen=True)
 class Change:
     """What differs in /proc before and after: ``label`` names the process, ``field`` the part of the file ("" for all).
 
@@ -51,15 +40,6 @@ class Change:
     field: str
     old: str
     new: str
-
-
-@dataclass(frozen=True)
-class Check:
-    """An assert of the lab: its source line, and the values that pytest showed of it (may be empty or long)."""
-
-    ok: bool
-    source: str
-    values: str
 
 
 @dataclass(frozen=True)

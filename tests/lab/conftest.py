@@ -4,19 +4,20 @@ import itertools
 
 import pytest
 
+from record import events
 from runtime.lab.terminal import write_start_files
 from runtime.lab.window import Window
 
 
 class Emitted(list):
-    """What a window told the record: (event, fields)."""
+    """The events that a window told the record."""
 
-    def __call__(self, event, **fields):
-        self.append((event, fields))
+    def __call__(self, event):
+        self.append(event)
 
     def text(self):
         """All output of the windows as it was recorded."""
-        return "".join(fields["data"] for event, fields in self if event == "window" and fields["what"] == "out")
+        return "".join(event.data for event in self if isinstance(event, events.Window) and event.what == "out")
 
 
 @pytest.fixture

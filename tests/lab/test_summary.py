@@ -2,21 +2,22 @@
 
 import json
 
+from record import events
 from record.writer import Recorder
 from runtime.lab.summary import read
 
 
 def lab(recorder, name, order):
-    recorder.emit("lab", lab=name, order=order, title=f"{name.upper()}: a title", exercises=[{"name": "test_same"}])
+    planned = [events.PlannedExercise("test_same")]
+    recorder.emit(events.Lab(name, order=order, title=f"{name.upper()}: a title", planned=planned))
 
 
 def exercise(recorder, lab, outcome, verdict="holds", steps=1, **end):
-    place = {"lab": lab, "exercise": "test_same"}
-    recorder.emit("exercise", **place, nodeid=f"labs/test_{lab}.py::test_same")
+    recorder.emit(events.Exercise(lab, "test_same", f"labs/test_{lab}.py::test_same"))
     for number in range(steps):
-        recorder.emit("step", **place, step=f"{lab}/test_same/{number}")
-    recorder.emit("claim", exercise="test_same", step=f"{lab}/test_same/1", claim=f"{lab}-01", verdict=verdict)
-    recorder.emit("exercise_end", **place, outcome=outcome, seconds=0.25, **end)
+        recorder.emit(events.Step(f"{lab}/test_same/{number}", lab, "test_same"))
+    recorder.emit(events.ClaimVerdict(f"{lab}-01", verdict, step=f"{lab}/test_same/1"))
+    recorder.emit(events.ExerciseEnd(lab, "test_same", outcome, 0.25, **end))
 
 
 def test_exercises_of_one_name_in_two_labs(tmp_path):
@@ -55,9 +56,9 @@ def test_one_exercise_in_the_records_of_two_workers(tmp_path):
 def test_an_exercise_without_an_end_and_a_torn_line(tmp_path):
     recorder = Recorder(tmp_path / "record.jsonl")
     lab(recorder, "uts", 1)
-    recorder.emit("exercise", lab="uts", exercise="test_same", nodeid="labs/test_uts.py::test_same")
+    recorder.emit(events.Exercise("uts", "test_same", "labs/test_uts.py::test_same"))
     recorder.close()
     with recorder.path.open("a") as file:
-        file.write(json.dumps({"event": "exercise_end", "lab": "uts"})[:-1])
+        file.write(json.dumps({"v": 2, "event": "exercise_end", "lab": "uts"})[:-1])
     (uts,) = read([recorder.path])
     assert dict(uts.outcomes) == {"interrupted": 1}

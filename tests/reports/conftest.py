@@ -81,7 +81,7 @@ def observation(when: str, *processes: Event, number: int = 1, name: str = "test
     return event("observation", step=f"uts/{name}/{number}", when=when, processes=list(processes))
 
 
-END = event("end", exitstatus=0, seconds=2.0)
+END = event("end", exitstatus=0, t=2.0)
 
 
 def whole(*inside: Event, **about: Any) -> list[Event]:

@@ -109,12 +109,12 @@ def class_of(record: Path, directory: Path) -> list[Path]:
 
 def _student(events: list[Event], number: int, name: str, directory: Path) -> Path:
     lines: list[Event] = []
-    steps = 0
+    steps, asked = 0, {}
     for event in events:
         if event["event"] == "run":
             event |= {"student": name, "mode": "step", "run": f"run-{number}"}
         if event["event"] == "step":
-            steps += 1
+            steps, asked = steps + 1, event.get("ask", {})
             move = {"v": 1, "t": event["t"], "event": "stage", "step": event["step"]}
             if number % 7 == 6 and steps == 6:
                 lines += [
@@ -127,18 +127,18 @@ def _student(events: list[Event], number: int, name: str, directory: Path) -> Pa
             lines.append(move | {"what": "next", "seconds": 200 if (number, steps) == (3, 2) else 10 + number})
             continue
         if event["event"] == "prediction":
-            event |= _answer(event, number, name)
+            event |= _answer(event, asked, number, name)
         lines.append(event)
     path = directory / f"student{number:02}.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
 
-def _answer(event: Event, number: int, name: str) -> Event:
+def _answer(event: Event, asked: Event, number: int, name: str) -> Event:
     if number % 10 == 0:
         return {"given": None, "skipped": True, "correct": None, "seconds": 2}
     given, observed = event["observed"], event["observed"]
     if number % 3 == 0:
-        wrong = {"choice": next((c for c in event["choices"] if c != observed), ""), "text": name}
-        given = wrong.get(event["kind"], observed[::-1] if event["kind"] == "order" else -1)
+        wrong = {"choice": next((c for c in asked.get("choices", []) if c != observed), ""), "text": name}
+        given = wrong.get(asked["kind"], observed[::-1] if asked["kind"] == "order" else -1)
     return {"given": given, "skipped": False, "correct": given == observed, "seconds": 3.5}

@@ -11,7 +11,7 @@ def claim(reference: str = "", truth: str = "", visible_in: list[str] | None = N
 
 
 def moment(**states: dict[str, object] | None) -> Observation:
-    return Observation([Process(label, label, 1, "shell", 1, state) for label, state in states.items()])
+    return Observation("after", [Process(label, label, 1, "shell", 1, state) for label, state in states.items()])
 
 
 @pytest.mark.parametrize(

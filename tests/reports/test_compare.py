@@ -45,9 +45,17 @@ def claim(name: str, verdict: str, **fields: object) -> Event:
     return event("claim", step="uts/test_rename/1", claim=name, verdict=verdict, **fields)
 
 
+ASK = {"kind": "number", "question": "How many?"}
+
+
 def one(*inside: Event, facts: Event | None = None, **about: object) -> list[Event]:
     """A run of one step that owns both claims."""
-    begin = [run(facts=facts or {}), lab(claims=(CLAIM, OTHER)), exercise(), step(claims=["uts-01", "uts-02"], **about)]
+    begin = [
+        run(facts=facts or {}),
+        lab(claims=(CLAIM, OTHER)),
+        exercise(),
+        step(claims=["uts-01", "uts-02"], ask=ASK, **about),
+    ]
     return [*begin, *inside, step_end(), exercise_end(), END]
 
 
@@ -83,8 +91,8 @@ def test_a_verdict_that_differs_comes_first(compared) -> None:  # type: ignore[n
         (check("assert len(links) == known", "10 == 10"), check("assert len(links) == known", "8 == 8")),
         (check("assert a == b", "1 == 1"), event("weather")),
         (
-            event("prediction", step="uts/test_rename/1", kind="number", question="How many?", observed=2),
-            event("prediction", step="uts/test_rename/1", kind="number", question="How many?", observed=1),
+            event("prediction", step="uts/test_rename/1", observed=2),
+            event("prediction", step="uts/test_rename/1", observed=1),
         ),
     ],
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reports.__main__ import main
-from reports.grading.classroom import gather
 from reports.grading.grades import Report, grade
+from reports.grading.students import gather
 from tests.reports.conftest import END, Event, Write, event, exercise, exercise_end, lab, run, step, step_end
 from tests.reports.runs import NAMES, class_of
 

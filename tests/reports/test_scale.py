@@ -15,7 +15,6 @@ from tests.reports.enlarge import enlarge, write
 STEPS, PROCESSES = 1000, 5
 UNFOLDED = "return document.querySelectorAll('.step > .middle').length"
 SAID = "return unshared.steps.slice(1, 41).map((step) => unshared.text(step).split(/\\s+/).join(' ').trim())"
-SAMPLE = Path(__file__).parents[2] / "reports" / "sample"
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +128,3 @@ def test_a_large_lab_opens_in_the_file_of_all_labs(opened: Open, tmp_path: Path)
 
 def watched(page: webdriver.Chrome) -> int:
     return len(page.find_elements(By.CSS_SELECTOR, ".step.current .kernel > *"))
-
-
-def test_the_pages_of_a_real_run_can_be_mailed() -> None:
-    """The sample is the report of a run of all labs."""
-    sizes = {path.stem: path.stat().st_size for path in SAMPLE.glob("*.html")}
-    assert sizes["uts"] <= 400_000
-    assert max(sizes.values()) <= 1_000_000

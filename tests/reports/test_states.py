@@ -96,7 +96,7 @@ def told(*steps: tuple[list[Process] | None, list[Process] | None]) -> Data:
     states.begin()
     for before, after in steps:
         states.step(
-            *(None if moment is None else Observation(moment) for moment in (before, after)),
+            *(None if moment is None else Observation("after", moment) for moment in (before, after)),
             {"/proc/PID/status": {"NSpid", "CapEff"}, "/not/read": set()},
             ["/proc/PID/net/*"],
         )

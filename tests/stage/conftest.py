@@ -67,7 +67,7 @@ class Walker:
     def stages(self) -> list[tuple[str, str]]:
         """(what, the end of the step's id) of what was done on the stage, without pauses."""
         return [
-            (event["what"], (event["step"] or "").partition("/")[2])
+            (event["what"], event.get("step", "").partition("/")[2])
             for event in self.events("stage")
             if event["what"] != "pause"
         ]

@@ -17,7 +17,7 @@ tiny/test_destroyed/2: [the file, the shell]
 
 def judged(checkout: Checkout) -> dict[str, tuple]:
     return {
-        event["step"].partition("/")[2]: (event["given"], event["correct"], event["skipped"])
+        event["step"].partition("/")[2]: (event["given"], event["correct"], event.get("skipped", False))
         for event in checkout.events("prediction")
     }
 

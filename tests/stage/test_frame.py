@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pytest
 from rich.cells import cell_len
 
+from record.events import Check, Command
 from record.screen import Screen
 from runtime.stage.frame import Gaze, Prompt, compose
 from runtime.stage.keys import KEYS
 from runtime.stage.picker import Picker
-from runtime.stage.scene import Change, Check, Claim, Command, Entry, Pane, Question, Scene
+from runtime.stage.scene import Change, Claim, Entry, Pane, Question, Scene
 from runtime.stage.tty import Tty
 
 SIZES = [(80, 24), (100, 30), (132, 43), (200, 60), (40, 12), (61, 17)]

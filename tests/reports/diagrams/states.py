@@ -12,7 +12,7 @@ def one(label: str, pid: int, state: State) -> Process:
 
 
 def seen(*processes: Process) -> Observation:
-    return Observation(list(processes))
+    return Observation("after", list(processes))
 
 
 # Network: a host with a bridge, and a namespace at the other end of a cable

@@ -11,7 +11,7 @@ def at(label: str, pid: int, /, hostname: str = "vm", **links: str) -> Process:
 
 
 def drawn(before: list[Process], after: list[Process], about: tuple[str, ...] = ()) -> Drawing:
-    drawing = draw_namespaces(Observation(before), Observation(after), Atlas(), about)
+    drawing = draw_namespaces(Observation("after", before), Observation("after", after), Atlas(), about)
     assert drawing is not None
     return drawing
 
@@ -58,7 +58,10 @@ def test_the_namespace_of_children_has_a_row_only_when_it_is_another_one() -> No
 
 def test_letters_stay_through_a_lab() -> None:
     atlas = Atlas()
-    one, two = Observation([at("first", 1, uts="uts:[1]")]), Observation([at("first", 2, uts="uts:[2]")])
+    one, two = (
+        Observation("after", [at("first", 1, uts="uts:[1]")]),
+        Observation("after", [at("first", 2, uts="uts:[2]")]),
+    )
     for before, after, letters in ((one, two, "AB"), (two, one, "BA")):
         drawing = draw_namespaces(before, after, atlas)
         assert drawing is not None
@@ -68,6 +71,6 @@ def test_letters_stay_through_a_lab() -> None:
 def test_processes_that_vanished_or_could_not_be_read() -> None:
     gone = Process("first", "first", 1, "shell", 1, None)
     closed = Process("second", "second", 2, "shell", 1, {"/proc/PID/ns/uts": {"error": "EACCES"}})
-    assert draw_namespaces(None, Observation([gone]), Atlas()) is None
+    assert draw_namespaces(None, Observation("after", [gone]), Atlas()) is None
     assert draw_namespaces(None, None, Atlas()) is None
     assert drawn([gone, closed], [gone, closed]).lanes == []
