@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A lab's place in the course is the number in its file name."""
     for item in items:
         if checkout.LABS in item.path.parents and not item.get_closest_marker("order"):
-            item.add_marker(pytest.mark.order(checkout.lab_number(item.path)))
+            item.add_marker(pytest.mark.order(checkout.lab_place(item.path)))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -253,8 +253,9 @@ def test_write_to_the_union(lab: Lab) -> None:
         assert "Read-only file system" in refused
         assert union_of(first)["super"].split(",")[0] == "ro"
         writable = "lowerdir=Branch-1:Branch-2,upperdir=Branch-0,workdir=work"
-        first.run(f"umount MountPoint; mount -t overlay overlay -o {writable} MountPoint")
-        first.run("echo new > MountPoint/new.txt")
+        first.run(
+            f"umount MountPoint; mount -t overlay overlay -o {writable} MountPoint; echo new > MountPoint/new.txt"
+        )
         assert union_of(first)["super"].split(",")[0] == "rw"
         assert sources(first) == {**THE_TABLE, "new.txt": 0}
         assert contradictions(first) == []

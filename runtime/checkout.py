@@ -17,9 +17,11 @@ def lab_name(file: Path) -> str:
 
 
 def lab_number(file: Path) -> int:
-    """The place of a lab in the course: 1 of test_01_uts.py; 99 where the name has no number.
+    """The number in the file name of a lab: 1 of test_01_uts.py and test_01b_uts_kernel.py; 99 where there is none."""
+    return lab_place(file) // 10
 
-    A lab with a letter, test_01b_uts_kernel.py, follows the one without: between equal places the names decide.
-    """
-    found = re.match(r"test_(\d+)[a-z]?_", file.name)
-    return int(found[1]) if found else 99
+
+def lab_place(file: Path) -> int:
+    """The place of a lab in the course: 10 of test_01_uts.py, 12 of test_01b_uts_kernel.py; 990 where there is none."""
+    found = re.match(r"test_(\d+)([a-i]?)_", file.name)
+    return int(found[1]) * 10 + " abcdefghi".index(found[2] or " ") if found else 990

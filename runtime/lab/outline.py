@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from record import events
-from runtime.checkout import lab_name, lab_number
+from runtime.checkout import lab_name, lab_place
 from runtime.lab import prediction
 from runtime.lab.texts import clean
 
@@ -86,8 +86,8 @@ class LabOutline:
 
     @property
     def order(self) -> int:
-        """The place in the course: 1 of test_01_uts.py."""
-        return lab_number(self.path)
+        """The place in the course: 10 of test_01_uts.py, 12 of test_01b_uts_kernel.py."""
+        return lab_place(self.path)
 
     def exercise(self, name: str) -> ExerciseOutline:
         """The exercise of a test function; KeyError if there is none."""
