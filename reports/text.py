@@ -25,7 +25,7 @@ def breakable(name: str) -> Markup:
 
 
 INLINE = re.compile(
-    r"``(?P<double>.+?)``|`(?P<code>[^`]+)`|\*\*(?P<strong>[^*\s][^*]*)\*\*|\*(?P<em>[^*\s][^*]*)\*"
+    r"`(?P<code>[^`]+)`|(?<![\w*.])\*(?P<em>\w[^*]*)\*"  # no emphasis: kernel.msg*, kernel.shm*
     r"|(?P<page>\b[A-Za-z_][\w.+-]*)\((?P<section>[1-8])\)|(?P<url>https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:])"
 )
 
@@ -34,12 +34,12 @@ _DEBIAN = {"aufs", "docker-run", "mergerfs", "sudo", "sudoers", "unionfs"}
 
 
 def prose(text: str) -> Markup:
-    """A lesson's text as HTML: paragraphs, indented blocks, ``- `` lists, `code`, **strong**, man pages as links."""
+    """A lesson's text as HTML: paragraphs, indented blocks, `code`, *emphasis*, man pages and addresses as links."""
     return Markup("\n").join(_block(block) for block in blocks(text))
 
 
 def blocks(text: str) -> list[str]:
-    """The paragraphs, lists and indented blocks of a lesson's text."""
+    """The paragraphs and indented blocks of a lesson's text."""
     parts = re.split(r"\n[ \t]*\n", visible(text, keep="\n\t").strip("\n"))
     return [block for block in _joined(parts) if block.strip()]
 
@@ -66,22 +66,15 @@ def sample(block: str) -> str | None:
     return "\n".join(line[1:] if line.startswith("\t") else line[4:] for line in block.splitlines())
 
 
-def items(block: str) -> list[str]:
-    """The items of a list; none for another block."""
-    return re.split(r"(?m)^\s*[-*] ", block)[1:] if block.lstrip().startswith(("- ", "* ")) else []
-
-
 def _block(block: str) -> Markup:
-    code, listed = sample(block), items(block)
+    code = sample(block)
     if code is not None:
         return Markup("<pre class=sample tabindex=0>{}</pre>").format(code)
-    if listed:
-        return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(inline(i)) for i in listed))
     return Markup("<p>{}</p>").format(inline(block))
 
 
 def inline(text: str, plain: Callable[[str], Markup] = escape) -> Markup:
-    """`code`, **strong**, *emphasis*, man pages and addresses of one stretch of text, everything else by `plain`."""
+    """`code`, *emphasis*, man pages and addresses of one stretch of text, everything else by `plain`."""
     parts: list[Markup] = []
     at = 0
     for found in INLINE.finditer(text):
@@ -92,9 +85,7 @@ def inline(text: str, plain: Callable[[str], Markup] = escape) -> Markup:
 
 def _inline(found: re.Match[str]) -> Markup:
     kind = found.lastgroup
-    if kind in ("double", "code"):
-        return Markup("<code>{}</code>").format(found[kind])
-    if kind in ("strong", "em"):
+    if kind in ("code", "em"):
         return Markup(f"<{kind}>{{}}</{kind}>").format(found[kind])
     if kind == "url":
         return Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(found["url"])

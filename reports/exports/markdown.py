@@ -5,23 +5,19 @@ from __future__ import annotations
 import re
 
 from record.text import visible
-from reports.text import INLINE, blocks, items, man_page, sample
+from reports.text import INLINE, blocks, man_page, sample
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>&~|]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def prose(text: str) -> str:
-    """A lesson's text: paragraphs on one line each, lists, indented blocks as fenced ones."""
+    """A lesson's text: paragraphs on one line each, indented blocks as fenced ones."""
     return "\n\n".join(_block(block) for block in blocks(text))
 
 
 def _block(block: str) -> str:
-    code, listed = sample(block), items(block)
-    if code is not None:
-        return fenced(code)
-    if listed:
-        return "\n".join(f"- {inline(' '.join(item.split()))}" for item in listed)
-    return paragraph(block)
+    code = sample(block)
+    return paragraph(block) if code is None else fenced(code)
 
 
 def paragraph(text: str) -> str:
@@ -30,7 +26,7 @@ def paragraph(text: str) -> str:
 
 
 def inline(text: str) -> str:
-    """One stretch of text: `code`, **strong**, *emphasis*, man pages and addresses; everything else escaped."""
+    """One stretch of text: `code`, *emphasis*, man pages and addresses; everything else escaped."""
     parts: list[str] = []
     at = 0
     for found in INLINE.finditer(text):
@@ -41,11 +37,10 @@ def inline(text: str) -> str:
 
 def _inline(found: re.Match[str]) -> str:
     kind = found.lastgroup
-    if kind in ("double", "code"):
+    if kind == "code":
         return code(found[kind])
-    if kind in ("strong", "em"):
-        marks = "**" if kind == "strong" else "*"
-        return f"{marks}{escape(found[kind])}{marks}"
+    if kind == "em":
+        return f"*{escape(found[kind])}*"
     if kind == "url":
         return f"<{found['url']}>"
     return f"[{escape(found[0])}]({man_page(found['page'], found['section'])})"

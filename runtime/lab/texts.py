@@ -5,7 +5,7 @@ from inspect import cleandoc
 
 
 def clean(block: str) -> str:
-    """A block without its indentation, each paragraph and each item of a list in one line.
+    """A block without its indentation, each paragraph in one line.
 
     What stands four or more columns deeper than the block (a command, a program) keeps its lines.
     """
@@ -15,7 +15,7 @@ def clean(block: str) -> str:
 def _joined(paragraph: str) -> str:
     lines: list[str] = []
     for line in paragraph.splitlines():
-        if lines and not line.startswith(("    ", "\t", "- ")) and not lines[-1].startswith(("    ", "\t")):
+        if lines and not line.startswith(("    ", "\t")) and not lines[-1].startswith(("    ", "\t")):
             lines[-1] += f" {line.strip()}"
         else:
             lines.append(line.rstrip())

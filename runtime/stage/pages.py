@@ -82,7 +82,7 @@ def overlay(scene: Scene) -> tuple[str, list[RenderableType]]:
 
 
 def prose(text: str) -> list[RenderableType]:
-    """Paragraphs with blank lines between them; `code` is strong, indented lines stay as they are."""
+    """Paragraphs with blank lines between them; `code` is strong, *emphasis* plain, indented lines stay as they are."""
     paragraphs = [part for part in re.split(r"\n\s*\n", text.strip("\n")) if part.strip()]
     return spaced([[_paragraph(part)] for part in paragraphs])
 
@@ -105,8 +105,11 @@ def _paragraph(part: str) -> Text:
     indented = any(line.startswith((" ", "\t")) for line in part.splitlines())
     text = Text()
     for number, piece in enumerate((part if indented else " ".join(part.split())).split("`")):
-        text.append(piece, theme.STRONG if number % 2 else None)
+        text.append(piece if number % 2 else _EMPHASIS.sub(r"\1", piece), theme.STRONG if number % 2 else None)
     return text
+
+
+_EMPHASIS = re.compile(r"(?<![\w*.])\*(\w[^*]*)\*")
 
 
 def spaced(parts: Sequence[Sequence[RenderableType]]) -> list[RenderableType]:

@@ -13,7 +13,6 @@ from runtime.lab.texts import clean
         ("\n        two lines\n        of one paragraph\n    ", "two lines of one paragraph"),
         ("\n    first\n\n    second\n    goes on\n", "first\n\nsecond goes on"),
         ("\n    run:\n\n        cat \\\n          file\n\n    look\n", "run:\n\n    cat \\\n      file\n\nlook"),
-        ("\n    - one\n      goes on\n    - two\n", "- one goes on\n- two"),
     ],
 )  # fmt: skip
 def test_a_block_becomes_paragraphs(block, text):
