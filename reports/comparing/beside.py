@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import TypeVar
 
-from record.model import Claim, Command, Observation, Process, Step
-from record.rows import minor, rows
+from record.model import Claim, Command, Step
+from record.rows import compare, places
 from record.text import value_text
 from reports.comparing.noise import OF_THE_RUN, SMALLEST, Noise, Pair
 
@@ -58,8 +58,8 @@ class Item:
 def items(steps: Sides[Step], sounds: Sequence[Noise], claims: Iterable[Claim]) -> list[Item]:
     """All of a step in each run; `sounds` is the noise of the runs, `claims` what the step is about."""
     beside = _Beside(steps, sounds)
-    places = [place for claim in claims for place in claim.visible_in]
-    return [*beside.answers(), *beside.commands(), *beside.checks(), *beside.changes(places)]
+    matter = places(place for claim in claims for place in claim.visible_in)
+    return [*beside.answers(), *beside.commands(), *beside.checks(), *beside.changes(matter)]
 
 
 class _Beside:
@@ -87,9 +87,9 @@ class _Beside:
             values = [check.values.partition("\n")[0] if check else None for check in row]
             yield self._item("check", source, values, row, lambda a, x, b, y: self._pair(a, b).same_check(x, y))
 
-    def changes(self, places: Sequence[str]) -> list[Item]:
+    def changes(self, matter: Mapping[str, Iterable[str]]) -> list[Item]:
         """How the watched processes changed where the claims of the step are visible; first what differs."""
-        found = [dict(_changed(step, places)) if step else {} for step in self._steps]
+        found = [dict(_changed(step, matter)) if step else {} for step in self._steps]
         told: list[Item] = []
         for key in dict.fromkeys(key for changes in found for key in changes):
             texts: Sides[str] = [changes.get(key) for changes in found]
@@ -143,21 +143,14 @@ def _shown(command: Command) -> str:
     return "\n".join([f"$ {command.text}", *output, *ends.get(command.status, [f"(exit status {command.status})"])])
 
 
-def _changed(step: Step, places: Sequence[str]) -> Iterator[tuple[str, str]]:
-    before, after = _by_label(step.before), _by_label(step.after)
-    for label in before.keys() & after.keys():
-        old, new = before[label].state or {}, after[label].state or {}
-        for path in sorted(old.keys() & new.keys()):
-            if old[path] == new[path] or not any(f"{place} ".startswith(f"{path} ") for place in places):
-                continue
-            values, later = dict(rows(path, old[path])), dict(rows(path, new[path]))
-            for name in dict.fromkeys([*values, *later]):
-                if values.get(name) != later.get(name) and not minor(path, name):
-                    yield f"{label}: {path} {name}".strip(), f"{values.get(name, '-')} → {later.get(name, '-')}"
-
-
-def _by_label(observation: Observation | None) -> dict[str, Process]:
-    return {process.label: process for process in observation.processes} if observation else {}
+def _changed(step: Step, matter: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
+    """(place, what became of it) of the changes that the step is about."""
+    before, after = (seen.processes if seen else [] for seen in (step.before, step.after))
+    for one in compare(before, after, matter):
+        for change in one.loud:
+            if change.path in matter:
+                old, new = ("-" if text is None else text for text in (change.before, change.after))
+                yield f"{one.label}: {change.path} {change.field}".strip(), f"{old} → {new}"
 
 
 def _aligned(lists: Sequence[Sequence[T]], same: Same[T]) -> list[Sides[T]]:

@@ -2,7 +2,7 @@
 
 A row is a value at a place (a path and a field). A file is all rows of one path at one moment. The moment of a process
 is told by the files in which it differs from an earlier moment. So what did not change costs nothing, and a mount table
-that many processes share is there once.
+that many processes share is there once. What changed in a step is told by rows too, as record.rows found it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, S
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from record.capabilities import CAPABILITIES
 from record.model import Observation, Process
-from record.rows import GROUPS, group, minor, rows
+from record.rows import Change, Compared, compare, program, rows
+from record.summary import SIGNS, summary
+from record.tables import GROUPS, group
 from record.text import visible
-from reports.pages.capabilities import CAPABILITIES
 
 NOTHING = -1
 """The number of a moment at which a process was not there."""
@@ -30,6 +32,7 @@ class States:
     def __init__(self) -> None:
         self._paths: dict[str, int] = {}
         self._places: dict[tuple[str, str], int] = {}
+        self._numbers_of_places: dict[tuple[str, str], int] = {}
         self._rows: dict[tuple[int, str], int] = {}
         self._files: dict[tuple[int, ...], int] = {}
         self._read: dict[tuple[str, str], int] = {}
@@ -52,18 +55,13 @@ class States:
     ) -> int:
         """Keep a step; returns its number. `matter` are the fields by path that its claims are about, `drawn` patterns
         of the paths that its drawings tell."""
-        processes = [
-            [
-                visible(one.label), visible(_name(new) or _name(old)), one.role,
-                old.pid if old else None, self._moment(old), new.pid if new else None, self._moment(new),
-            ]
-            for old, new in _pairs(before, after)
-            for one in [new or old]
-            if one
-        ]  # fmt: skip
+        old, new = (seen.processes if seen else [] for seen in (before, after))
+        compared = compare(old, new, matter)
+        processes = [self._process(one) for one in compared]
         self._steps.append(
             {
                 "processes": processes,
+                "summary": [[sentence.kind, visible(sentence.text)] for sentence in summary(compared)],
                 "matter": [[self._paths[path], sorted(matter[path])] for path in matter if path in self._paths],
                 "drawn": [self._paths[path] for path in self._paths if any(fnmatchcase(path, one) for one in drawn)],
             }
@@ -78,12 +76,36 @@ class States:
             "groups": groups,
             "capabilities": CAPABILITIES,
             "paths": [visible(path) for path in self._paths],
-            "places": [[self._paths[p], f, groups.index(group(p, f)), int(minor(p, f))] for p, f in self._places],
+            "signs": SIGNS,
+            "places": [[self._paths[p], f, groups.index(group(p, f)), e] for (p, f), e in self._places.items()],
             "rows": list(self._rows),
             "files": [_runs(numbers) for numbers in self._files],
             "moments": self._told,
             "steps": self._steps,
         }
+
+    def _process(self, one: Compared[Process]) -> list[object]:
+        """A process before and after, and what changed: numbers of rows (-1: none) before, after, and 1 for minor."""
+        old, new = one.old, one.new
+        moments = [part for process in (old, new) for part in (process.pid if process else None, self._moment(process))]
+        changes = [number for change in one.changes for number in self._change(change)]
+        return [visible(one.label), program(new) or program(old), one.seen.role, *moments, changes]
+
+    def _change(self, change: Change) -> tuple[int, int, int]:
+        entry = self._place(change.path, change.entry)
+        place = self._place(change.path, change.field, entry)
+        sides = [
+            NOTHING if text is None else _number(self._rows, (place, text)) for text in (change.before, change.after)
+        ]
+        return sides[0], sides[1], int(change.minor)
+
+    def _place(self, path: str, field: str, entry: int | None = None) -> int:
+        """The number of a place, which knows the entry of the file that it tells of: mostly itself."""
+        numbers = self._numbers_of_places
+        if (path, field) not in numbers:
+            numbers[path, field] = len(numbers)
+            self._places[path, field] = numbers[path, field] if entry is None else entry
+        return numbers[path, field]
 
     def _moment(self, process: Process | None) -> int:
         if process is None or process.state is None:
@@ -104,8 +126,7 @@ class States:
         if key not in self._read:
             numbers = []
             for field, text in rows(path, value):
-                place = _number(self._places, (path, field))
-                numbers.append(_number(self._rows, (place, text)))
+                numbers.append(_number(self._rows, (self._place(path, field), text)))
             self._read[key] = _number(self._files, tuple(numbers))
         return self._read[key]
 
@@ -128,22 +149,3 @@ def _runs(numbers: Iterable[int]) -> list[int]:
         else:
             runs += [number, 1]
     return runs
-
-
-def _pairs(before: Observation | None, after: Observation | None) -> list[tuple[Process | None, Process | None]]:
-    """Processes that stand for each other before and after: by label (a window's foreground), then by pid."""
-    old, new = (list(observation.processes) if observation else [] for observation in (before, after))
-    pairs: list[tuple[Process | None, Process | None]] = []
-    for process in new:
-        match = next((o for o in old if o.label == process.label), None)
-        match = match or next((o for o in old if o.pid == process.pid), None)
-        if match:
-            old.remove(match)
-        pairs.append((match, process))
-    return pairs + [(process, None) for process in old]
-
-
-def _name(process: Process | None) -> str:
-    """The name of its program, as in /proc/PID/status."""
-    status = (process.state or {}).get("/proc/PID/status") if process else None
-    return str(status.get("Name", "")) if isinstance(status, dict) else ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from record.model import Claim, ClaimVerdict, Exercise, Lab, Observation, Run, Step
+from record.rows import places
 from record.text import visible
 from record.verdicts import worst
 from reports.diagrams import KINDS, Atlas, Pictures, Sketchbook
@@ -230,13 +230,13 @@ def _panes(
         own = [replace(one, sights=sights(one.claim, seen)) for name in step.claims for one in [_view(claims, name)]]
         shown = [_view(claims, name) for name in step.shows if name not in step.claims]
         label = f"{place}.{step.number}"
-        pictures = sketches.step(label, before, step.after, _about(story.lab, own), _matter([*own, *shown]))
+        pictures = sketches.step(label, before, step.after, _about(story.lab, own), _places([*own, *shown]))
         yield Pane(
             next(anchors), label, exercise, step.outcome, number == 0, step,
             windows=windows.step(step),
             replay=windows.replay,
             pictures=pictures,
-            state=story.states.step(before, step.after, _matter(own), pictures.paths),
+            state=story.states.step(before, step.after, _places(own), pictures.paths),
             claims=own,
             shown=shown,
         )  # fmt: skip
@@ -266,18 +266,9 @@ def _about(lab: Lab, claims: Iterable[ClaimView]) -> list[str]:
     return [kind for kind in KINDS if kind in named]
 
 
-def _matter(claims: Iterable[ClaimView]) -> dict[str, set[str]]:
-    """Where the claims of a step are visible: fields by path, as in ``/proc/PID/status CapEff, Seccomp``."""
-    places: dict[str, set[str]] = {}
-    for view in claims:
-        for place in view.claim.visible_in:
-            path, fields = _FIELDS.fullmatch(place).groups("")  # type: ignore[union-attr]
-            places.setdefault(path, set()).update(re.findall(r"\w+", fields))
-    return places
-
-
-_FIELDS = re.compile(r"(?s)(/proc/PID/status|.*)(?: (.*))?")
-"""Fields stand behind the path of a file of several; other words belong to the path: ``ip link``."""
+def _places(claims: Iterable[ClaimView]) -> dict[str, set[str]]:
+    """Where the claims of a step are visible."""
+    return places(place for view in claims for place in view.claim.visible_in)
 
 
 def _visible(value: object) -> object:

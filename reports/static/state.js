@@ -1,8 +1,9 @@
 "use strict";
-/* The State tab: the drawings of a step, and below them each watched process before and after it.
+/* The State tab: what a step changed in sentences, its drawings, and below them each watched process before and after it.
 
    The data is what reports/pages/states.py tells: places (a path and a field), rows (a place and a value), files (runs of rows
-   of one path), moments (told from an earlier one). Rows that did not change stand in folds, made when they are opened. */
+   of one path), moments (told from an earlier one), and for each process the rows that changed. Rows that did not change
+   stand in folds, made when they are opened. */
 (() => {
   const {data, make, steps} = unshared;
   const words = data("words"),
@@ -44,21 +45,32 @@
     return rows;
   }
 
-  /* What became of each value: {path, field, group, minor, kind, before, after}, in the order of the files. */
-  function compare(before, after) {
-    const rows = [],
-      old = moment(before),
-      now = moment(after);
-    for (const path of new Set([...now.keys(), ...old.keys()])) {
-      const left = rowsOf(old.get(path)),
-        right = old.get(path) === now.get(path) ? left : rowsOf(now.get(path));
-      const places = new Set([...right.keys(), ...left.keys()]);
-      for (const place of places) {
-        const [, field, group, minor] = states.places[place];
-        if (!field && places.size > 1) continue; /* it was empty on one side, and holds fields on the other */
-        const [was, is] = [left.get(place), right.get(place)];
-        const kind = was === is ? "same" : was === undefined ? "added" : is === undefined ? "removed" : "changed";
-        rows.push({path, field, group: states.groups[group], minor: Boolean(minor), kind, before: was, after: is});
+  const placed = (number) => {
+    const [path, field, group, entry] = states.places[number];
+    return {path, field, group: states.groups[group], entry};
+  };
+
+  /* What became of each value, as it was found when the page was made: {path, field, group, minor, kind, before, after}. */
+  function changed(numbers) {
+    const rows = [];
+    for (let at = 0; at < numbers.length; at += 3) {
+      const [from, to, minor] = numbers.slice(at, at + 3);
+      const kind = from === NOTHING ? "added" : to === NOTHING ? "removed" : "changed";
+      const place = placed(states.rows[to === NOTHING ? from : to][0]);
+      rows.push({...place, minor: Boolean(minor), kind, before: states.rows[from]?.[1], after: states.rows[to]?.[1]});
+    }
+    return rows;
+  }
+
+  /* The values of a moment of which none of these rows tells. */
+  function same(number, told) {
+    const rows = [];
+    const entries = new Set(told.map((row) => row.entry));
+    const paths = new Set(told.filter((row) => !row.field).map((row) => row.path));
+    for (const [path, file] of moment(number)) {
+      if (paths.has(path)) continue;
+      for (const [place, value] of rowsOf(file)) {
+        if (!entries.has(place)) rows.push({...placed(place), minor: false, kind: "same", before: value, after: value});
       }
     }
     return rows;
@@ -197,7 +209,7 @@
 
   /* ------------------------------------------------------------------ processes */
 
-  function process([label, name, , before, from, after, to], step) {
+  function process([label, name, , before, from, after, to, numbers], step) {
     const compared = from !== NOTHING && to !== NOTHING;
     const pid =
       !compared && from === NOTHING && to === NOTHING
@@ -212,7 +224,8 @@
       {class: "process"},
       make("h4", {}, label, " ", make("span", {class: "who"}, `${name} · ${pid}`)),
     );
-    const rows = compare(from, to);
+    const told = changed(numbers);
+    const rows = [...told, ...same(to === NOTHING ? from : to, told)];
     if (!compared) {
       section.append(
         ...groups(rows).map(([group, all]) =>
@@ -261,6 +274,16 @@
     return [...parted].filter(([, some]) => some.length);
   }
 
+  /* What changed, in sentences. */
+  function sentences(told) {
+    const item = ([kind, text]) => {
+      const sign = make("span", {class: "sign", "aria-hidden": "true"}, states.signs[kind]);
+      const word = kind === "same" ? "" : make("span", {class: "unseen"}, `${words[kind]}: `);
+      return make("li", {class: kind}, sign, make("span", {}, word, text));
+    };
+    return make("ul", {class: "summary"}, ...told.map(item));
+  }
+
   /* A drawing as it was made with the page, where all text in it was escaped; it is parsed when it is first needed. */
   function drawing(number) {
     const source = document.getElementById(`drawing-${number}`).textContent;
@@ -271,6 +294,7 @@
     states ??= data("states");
     const step = states.steps[steps[index].state],
       place = panel.querySelector(".kernel");
+    if (step?.summary.length) place.append(sentences(step.summary));
     for (const number of drawn[index]) place.append(...drawing(number));
     for (const one of step?.processes ?? []) place.append(process(one, step));
     if (!place.childElementCount) place.append(make("p", {class: "nothing"}, words.unwatched));

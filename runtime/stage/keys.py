@@ -32,7 +32,7 @@ KEYS = (
     Key(("/",), "search", "Choose a step by a word in its title."),
     Key(("h",), "hint", "A hint."),
     Key(("w",), "why", "Why it is so: the longer explanation, with man page and kernel source."),
-    Key(("d",), "changes", "What changed in /proc: old and new."),
+    Key(("d",), "changes", "What changed: every value, old and new."),
     Key(("s",), "shell", "A shell of your own inside a window's namespaces; leave it by exit."),
     Key(("o",), "open", "Write the report so far, and say where it is."),
     Key(("q", "eof"), "quit", "Quit; --step --resume goes on here."),

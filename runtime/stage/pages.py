@@ -12,12 +12,15 @@ from rich.text import Text
 
 from record import verdicts
 from record.events import Check, Command
+from record.rows import Change
+from record.summary import SIGNS, Sentence
 from runtime import tones
 from runtime.stage import theme
 from runtime.stage.keys import KEYS
-from runtime.stage.scene import Change, Claim, Question, Scene
+from runtime.stage.scene import Claim, Question, Scene
 
-FIRST_CHANGES = 6  # shown beside the lesson; all of them are a key away
+FIRST_CHANGES = 6  # sentences beside the lesson; all of them and every value are a key away
+LONGEST = 300  # characters of one value
 
 MORE_KEYS = (
     ("Space", "Read on; at the end of the text, go on as by Enter."),
@@ -61,7 +64,7 @@ def results(scene: Scene, spacious: bool = True) -> list[RenderableType]:
         parts.append(_prediction(scene.question))
     if not scene.quiz:
         parts += [_claim(claim) for claim in scene.claims]
-        parts += [_changes(scene.changes, FIRST_CHANGES)] if scene.changes else []
+        parts += [_summary(scene, FIRST_CHANGES)] if scene.summary else []
         parts += [_checks(scene.checks)] if scene.checks else []
     return spaced(parts) if spacious else [each for part in parts for each in part]
 
@@ -75,7 +78,7 @@ def overlay(scene: Scene) -> tuple[str, list[RenderableType]]:
     if scene.overlay == "why":
         return "Why", prose(scene.why) or [nothing("This step has no longer explanation.")]
     if scene.overlay == "changes":
-        return "Changed in /proc", _all_changes(scene)
+        return "What changed", _all_changes(scene)
     if scene.overlay == "question" and scene.question:
         return "What do you think?", _question(scene.question)
     return "", []
@@ -135,14 +138,13 @@ def _commands(commands: Sequence[Command]) -> RenderableType:
 
 def _prediction(question: Question) -> list[RenderableType]:
     found = verdicts.answer(question.correct)
-    said = {True: "you were right", False: "not what you said", None: "no prediction"}[question.correct]
     grid = _grid(theme.QUIET, None)
     grid.add_row("asked", _paragraph(question.text))
     if question.given is not None:
         grid.add_row("you said", Text(value(question.given, question.unit)))
     if question.observed is not None:
         grid.add_row("observed", Text(value(question.observed, question.unit), theme.STRONG))
-    return [Text(f"{found.sign} {said}", tones.style(found)), Padding(grid, (0, 0, 0, 2))]
+    return [Text(f"{found.sign} {found.word}", tones.style(found)), Padding(grid, (0, 0, 0, 2))]
 
 
 def _claim(claim: Claim) -> list[RenderableType]:
@@ -158,26 +160,54 @@ def _claim(claim: Claim) -> list[RenderableType]:
     return [title, Padding(grid, (0, 0, 0, 2))]
 
 
-def _changes(changes: Sequence[Change], most: int) -> list[RenderableType]:
-    found = [heading(f"Changed in /proc: {len(changes)}"), *map(_change, changes[:most])]
-    if len(changes) > most:
-        found.append(Padding(nothing(f"{len(changes) - most} more: key d"), (0, 0, 0, 2)))
+def _summary(scene: Scene, most: int) -> list[RenderableType]:
+    """What changed, in sentences."""
+    more = len(scene.summary) - most
+    found = [heading("What changed"), *map(_sentence, scene.summary[:most])]
+    if more > 0:
+        found.append(Padding(nothing(f"{more} more: key d"), (0, 0, 0, 2)))
     return found
 
 
+def _sentence(sentence: Sentence) -> RenderableType:
+    grid = _grid(theme.CHANGES[sentence.kind], theme.QUIET if sentence.kind == "same" else None)
+    grid.add_row(SIGNS[sentence.kind], Text(sentence.text))
+    return Padding(grid, (0, 0, 0, 2))
+
+
 def _all_changes(scene: Scene) -> list[RenderableType]:
-    if not scene.changes and scene.phase not in ("after", "end"):
-        return [nothing("The step has not run yet.")]
-    if not scene.changes:
-        return [nothing("Nothing that this step looks at has changed.")]
-    return spaced([[_change(change)] for change in scene.changes])
+    """The sentences, and below them every value, old and new, of one process after the other."""
+    if not scene.summary:
+        ran = scene.phase in ("after", "end")
+        return [nothing("Nothing is watched in this step." if ran else "The step has not run yet.")]
+    parts: list[list[RenderableType]] = [[*map(_sentence, scene.summary)]]
+    loud, quiet = loud_first(scene.changes)
+    for label in dict.fromkeys(change.process for change in scene.changes):
+        rows = [change for change in loud if change.process == label]
+        few = sum(change.process == label for change in quiet)
+        told = [_change(change) for change in rows]
+        parts.append([heading(label), *told, *([_minor(few)] if few else [])])
+    return spaced(parts)
+
+
+def loud_first(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+    """Those that say something, and those that say little by themselves."""
+    return [change for change in changes if not change.minor], [change for change in changes if change.minor]
+
+
+def _minor(count: int) -> RenderableType:
+    return Padding(nothing(f"and {count} that say{'s' if count == 1 else ''} little"), (0, 0, 0, 2))
 
 
 def _change(change: Change) -> RenderableType:
-    place = Text.assemble((change.label, theme.STRONG), " ", change.path, " " if change.field else "", change.field)
-    old, new = change.old or "(nothing)", change.new or "(nothing)"
+    place = Text(f"{change.path} {change.field}".rstrip())
+    old, new = (_cut("(nothing)" if value is None else value) for value in (change.before, change.after))
     values = Text.assemble((old, theme.QUIET), (" → ", theme.NEWS), (new, theme.STRONG))
     return Padding(Group(place, Padding(values, (0, 0, 0, 2))), (0, 0, 0, 2))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _checks(checks: Sequence[Check]) -> list[RenderableType]:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from record import events
+from record.rows import compare, places
 from record.screen import COLUMNS, ROWS, Screen
-from runtime.stage.changes import changes
+from record.summary import summary
 from runtime.stage.itinerary import Itinerary, Stop
 from runtime.stage.scene import Claim, Pane, Question, Scene
 
@@ -26,6 +27,7 @@ class Picture:
         self._itinerary = itinerary
         self._claims: dict[str, events.Claim] = {}
         self._panes: dict[str, Pane] = {}
+        self._matter: dict[str, set[str]] = {}  # where the claims of the step are visible
         self._before: Sequence[events.Process] = ()
         self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
             events.Lab: self._on_lab,
@@ -50,7 +52,7 @@ class Picture:
         """Nothing of the last step is shown any more."""
         scene = self.scene
         scene.error = scene.text = scene.hint = scene.why = scene.title = scene.overlay = ""
-        for shown in (scene.commands, scene.transcript, scene.changes, scene.checks, scene.claims):
+        for shown in (scene.commands, scene.transcript, scene.summary, scene.changes, scene.checks, scene.claims):
             shown.clear()
         scene.question = None
 
@@ -63,7 +65,12 @@ class Picture:
 
     def show_shell(self, before: Sequence[events.Process], after: Sequence[events.Process]) -> None:
         """Show what a student's own shell changed."""
-        self.scene.changes = changes(before, after)
+        self._show_changes(before, after)
+
+    def _show_changes(self, before: Sequence[events.Process], after: Sequence[events.Process]) -> None:
+        compared = compare(before, after, self._matter)
+        self.scene.summary = summary(compared)
+        self.scene.changes = [change for one in compared for change in one.changes]
 
     def _on_lab(self, event: events.Lab) -> None:
         self.scene.lab = event.title
@@ -73,6 +80,7 @@ class Picture:
         scene = self.scene
         self.forget_step()
         self._panes.clear()
+        self._before = ()
         scene.panes = []
         scene.exercise, scene.exercise_text = event.title, event.text
         scene.attempt = event.attempt
@@ -86,6 +94,8 @@ class Picture:
         if stop:
             scene.lab, scene.number, scene.total = stop.lab_title, stop.number, self._itinerary.total(stop.lab)
             scene.commands = [events.Command(window, text) for window, text in stop.outline.commands]
+        about = (self._claims[claim] for claim in event.claims if claim in self._claims)
+        self._matter = places(place for claim in about for place in claim.visible_in)
         if event.ask:
             scene.question = Question(event.ask.kind, event.ask.question, event.ask.choices, event.ask.unit)
         scene.done = len(self.seen)
@@ -109,10 +119,11 @@ class Picture:
 
     def _on_observation(self, event: events.Observation) -> None:
         if event.when == "before":
-            self._before = event.processes
             self.scene.phase = "running"
         elif event.when == "after":
-            self.scene.changes = changes(self._before, event.processes)
+            self._show_changes(self._before, event.processes)
+        if event.when != "prompt":
+            self._before = event.processes
 
     def _on_check(self, event: events.Check) -> None:
         self.scene.checks.append(event)

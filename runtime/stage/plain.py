@@ -12,8 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from record import verdicts
 from record.events import Command
+from record.summary import WORDS
 from runtime.stage.keys import ACTIONS, KEYS
+from runtime.stage.pages import loud_first
 from runtime.stage.scene import Entry, Question, Scene
 
 MENU = "n next  b back  r again  g run on  a autoplay  j jump  s shell  q quit  ? help > "
@@ -112,7 +115,7 @@ class PlainView:
 
     def _result(self, scene: Scene) -> None:
         if not scene.quiz:
-            self._changes(scene, CHANGES)
+            self._summary(scene, CHANGES)
             for check in scene.checks:
                 self._say(f"Check {'holds' if check.ok else 'FAILS'}: {check.source}")
                 self._lines([] if check.ok else check.values.split("\n"))
@@ -129,18 +132,27 @@ class PlainView:
     def _answer(self, question: Question) -> None:
         if question.observed is not None:
             said = "" if question.given is None else f"You said: {_shown(question.given, question.unit)}. "
-            verdict = {True: " Right.", False: " Wrong.", None: ""}[question.correct]
-            self._say(f"{said}It is: {_shown(question.observed, question.unit)}.{verdict}")
+            judged = "" if question.correct is None else f" {verdicts.answer(question.correct).word.capitalize()}."
+            self._say(f"{said}It is: {_shown(question.observed, question.unit)}.{judged}")
 
-    def _changes(self, scene: Scene, most: int) -> None:
-        if scene.changes:
-            self._say("Changed in /proc:")
-        for change in scene.changes[:most]:
-            field = f" {change.field}" if change.field else ""
-            old, new = change.old or "(nothing)", change.new or "(nothing)"
-            self._say(f"  {change.label} {change.path}{field}: {old} -> {new}")
-        if len(scene.changes) > most:
-            self._say(f"  and {len(scene.changes) - most} more (d lists all)")
+    def _summary(self, scene: Scene, most: int) -> None:
+        if scene.summary:
+            self._say("What changed:")
+        for sentence in scene.summary[:most]:
+            word = f"{WORDS[sentence.kind]}: " if WORDS[sentence.kind] else ""
+            self._say(f"  {word}{sentence.text}".replace("→", "->"))
+        if len(scene.summary) > most:
+            self._say(f"  and {len(scene.summary) - most} more (d lists all)")
+
+    def _changes(self, scene: Scene) -> None:
+        """The sentences, and every value that says something."""
+        self._summary(scene, len(scene.summary))
+        loud, quiet = loud_first(scene.changes)
+        for change in loud:
+            old, new = ("(nothing)" if value is None else value for value in (change.before, change.after))
+            self._say(f"  {change.process} {change.path} {change.field}".rstrip() + f": {old} -> {new}")
+        if quiet:
+            self._say(f"  and {len(quiet)} that say little")
 
     def _overlay(self, scene: Scene) -> None:
         if scene.overlay == "help":
@@ -150,8 +162,10 @@ class PlainView:
         elif scene.overlay == "why":
             self._say(*_paragraphs(scene.why or "This step has no longer explanation."))
         elif scene.overlay == "changes":
-            self._changes(scene, len(scene.changes))
-            self._say(*([] if scene.changes else ["Nothing that is watched has changed."]))
+            self._changes(scene)
+            ran = scene.phase in ("after", "end")
+            nothing = "Nothing is watched in this step." if ran else "The step has not run yet."
+            self._say(*([] if scene.summary else [nothing]))
         elif scene.overlay == "question" and scene.question and scene.question.error:
             self._say(scene.question.error)
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from record.events import Check, Command
+from record.rows import Change
 from record.screen import Screen
+from record.summary import Sentence
 
 Pause = Literal["before", "after", "end"]
 Phase = Literal[Pause, "running"]
@@ -26,20 +28,6 @@ class Pane:
     fresh: bool = False
     newest: int = 0  # the number of the line where its newest output begins
     typing: str = ""  # the part of a command that is being typed so far (--type-speed): drawn at the cursor
-
-
-@dataclass(frozen=True)
-class Change:
-    """What differs in /proc before and after: ``label`` names the process, ``field`` the part of the file ("" for all).
-
-    ``old`` is empty for what appeared, ``new`` for what went away.
-    """
-
-    label: str
-    path: str
-    field: str
-    old: str
-    new: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +82,8 @@ class Scene:
     commands: list[Command] = field(default_factory=list)  # what the step will type, from its source
     transcript: list[Command] = field(default_factory=list)  # what it has typed so far, with the output
     panes: list[Pane] = field(default_factory=list)  # in the order in which the windows were opened
-    changes: list[Change] = field(default_factory=list)
+    summary: list[Sentence] = field(default_factory=list)  # what changed, in sentences
+    changes: list[Change] = field(default_factory=list)  # and every value, those too that say little
     checks: list[Check] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)  # from phase "after" on
     error: str = ""  # what ended a step that failed or is unsupported here

@@ -5,6 +5,8 @@ Only the terminal's own colours are used, and of these only the ones that can be
 
 from rich.style import Style
 
+from runtime.tones import STYLES
+
 PLAIN = Style()
 STRONG = Style(bold=True)
 QUIET = Style(dim=True)
@@ -12,3 +14,4 @@ ACCENT = Style(color="cyan", bold=True)  # where to look: the step, the newest o
 NEWS = Style(color="magenta", bold=True)
 BAD = Style(color="red", bold=True)
 CURSOR = Style(reverse=True)
+CHANGES = {"added": STYLES["good"], "removed": STYLES["bad"], "changed": NEWS, "same": QUIET}  # by kind of sentence

@@ -1,4 +1,4 @@
-"""Differences between states, and the machine as a whole."""
+"""States of processes, and the machine as a whole."""
 
 import os
 import signal
@@ -8,66 +8,8 @@ import pytest
 
 from runtime.kernel.namespaces import KINDS, link, start_in_new
 from runtime.kernel.proc import DEFAULT
-from runtime.kernel.snapshot import diff, machine_namespaces, process_state, snapshot
+from runtime.kernel.snapshot import machine_namespaces, process_state, snapshot
 from runtime.kernel.syscalls import Clone
-
-MOUNTS = "/proc/PID/mountinfo"
-
-
-def mounted(point: str, number: int, **fields: object) -> dict[str, object]:
-    return {"id": number, "parent": 1, "point": point, "options": "rw", "propagation": []} | fields
-
-
-def test_equal_states_do_not_differ() -> None:
-    state = {"a": 1, "b": {"c": [1, {"d": 2}]}, MOUNTS: [mounted("/", 1)]}
-    assert diff(state, dict(state)) == []
-    assert diff(None, None) == []
-
-
-def test_values_and_fields() -> None:
-    before = {"/proc/PID/ns/uts": "uts:[1]", "/proc/PID/status": {"Uid": [0, 0, 0, 0], "Name": "sh"}}
-    after = {"/proc/PID/ns/uts": "uts:[2]", "/proc/PID/status": {"Uid": [1, 1, 1, 1], "Name": "sh", "Seccomp": 2}}
-    assert diff(before, after) == [
-        {"path": "/proc/PID/ns/uts", "before": "uts:[1]", "after": "uts:[2]"},
-        {"path": "/proc/PID/status", "field": "Uid", "before": [0, 0, 0, 0], "after": [1, 1, 1, 1]},
-        {"path": "/proc/PID/status", "field": "Seccomp", "before": None, "after": 2},
-    ]
-
-
-def test_nested_objects_are_named_by_their_way() -> None:
-    before = {"/proc/PID/net/dev": {"lo": {"rx_bytes": 1, "tx_bytes": 1}, "eth0": {"rx_bytes": 5}}}
-    after = {"/proc/PID/net/dev": {"lo": {"rx_bytes": 2, "tx_bytes": 1}}}
-    assert diff(before, after) == [
-        {"path": "/proc/PID/net/dev", "field": "lo: rx_bytes", "before": 1, "after": 2},
-        {"path": "/proc/PID/net/dev", "field": "eth0", "before": {"rx_bytes": 5}, "after": None},
-    ]
-
-
-def test_mounts_are_known_by_their_point_not_by_their_number() -> None:
-    before = {MOUNTS: [mounted("/", 1), mounted("/mnt", 2)]}
-    after = {MOUNTS: [mounted("/", 11, propagation=["shared:1"]), mounted("/mnt", 12), mounted("/mnt", 13)]}
-    assert diff(before, after) == [
-        {"path": MOUNTS, "field": "/: propagation", "before": [], "after": ["shared:1"]},
-        {"path": MOUNTS, "field": "/mnt #2", "before": None, "after": mounted("/mnt", 13)},
-    ]
-
-
-def test_entries_of_an_empty_table() -> None:
-    queue = {"key": 1, "msqid": 32768}
-    assert diff({"/proc/sysvipc/msg": []}, {"/proc/sysvipc/msg": [queue]}) == [
-        {"path": "/proc/sysvipc/msg", "field": "32768", "before": None, "after": queue}
-    ]
-
-
-def test_an_error_is_compared_as_a_whole() -> None:
-    error = {"error": "EACCES"}
-    (row,) = diff({"x": {"a": 1}}, {"x": error})
-    assert row == {"path": "x", "before": {"a": 1}, "after": error}
-
-
-def test_a_process_that_came_or_went() -> None:
-    assert diff(None, {"x": 1}) == [{"path": "x", "before": None, "after": 1}]
-    assert diff({"x": 1}, None) == [{"path": "x", "before": 1, "after": None}]
 
 
 def test_a_state_has_every_path_that_was_asked_for() -> None:

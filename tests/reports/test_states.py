@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from record.capabilities import CAPABILITIES
 from record.model import Lab, Observation, Process, Step
 from record.reading import read
-from record.rows import group, rows
+from record.rows import Change, compare, rows
 from record.text import visible
-from reports.pages.capabilities import CAPABILITIES
 from reports.pages.states import NOTHING, States
 from runtime.kernel.capabilities import CAPABILITIES as OF_THE_KERNEL
 from tests.reports.browser import REAL
@@ -57,7 +57,7 @@ def test_every_observed_state_can_be_told_again(lab: Lab) -> None:
     data, steps = stored(lab)
     seen = 0
     for (step, before), told in zip(steps, data["steps"], strict=True):
-        for label, _, _, *numbers in told["processes"]:
+        for label, _, _, *numbers, _ in told["processes"]:
             for observation, (pid, number) in zip((before, step.after), (numbers[:2], numbers[2:]), strict=True):
                 if number == NOTHING or observation is None:
                     continue
@@ -82,9 +82,50 @@ def test_a_value_is_stored_only_when_it_changes(lab: Lab) -> None:
         for path, value in (process.state or {}).items()
         for field, text in rows(path, value)
     }
-    assert len(data["rows"]) == len(observed)
+    changed = {
+        (change.path, change.field, text)
+        for step, before in steps
+        for change in changes(before, step.after)
+        for text in (change.before, change.after)
+        if text is not None
+    }
+    assert len(data["rows"]) == len(observed | changed)
     for name in ("places", "rows", "files", "moments"):
         assert len({json.dumps(each) for each in data[name]}) == len(data[name]), name
+
+
+def changes(before: Observation | None, after: Observation | None) -> list[Change]:
+    compared = compare(before.processes if before else [], after.processes if after else [])
+    return [change for one in compared for change in one.changes]
+
+
+Row = tuple[str, str, str, str | None, str | None, bool]
+
+
+def told_changes(data: Data, process: list[Any]) -> list[Row]:
+    """What a page says of a process: its label, and of each change the path, the field, before, after, minor."""
+    label, *_, numbers = process
+    found: list[Row] = []
+    for at in range(0, len(numbers), 3):
+        old, new = (None if number == NOTHING else data["rows"][number] for number in numbers[at : at + 2])
+        path, field, _, entry = data["places"][(new or old)[0]]
+        assert field.startswith(data["places"][entry][1])
+        found.append((label, data["paths"][path], field, old and old[1], new and new[1], bool(numbers[at + 2])))
+    return found
+
+
+def test_a_page_tells_the_changes_that_were_found() -> None:
+    count = 0
+    for lab in LABS:
+        data, steps = stored(lab)
+        for (step, before), told in zip(steps, data["steps"], strict=True):
+            expected = [
+                (visible(each.process), visible(each.path), each.field, each.before, each.after, each.minor)
+                for each in changes(before, step.after)
+            ]
+            assert [row for process in told["processes"] for row in told_changes(data, process)] == expected
+            count += len(expected)
+    assert count > 20
 
 
 def one(label: str, pid: int, state: dict[str, Any] | None) -> Process:
@@ -107,7 +148,7 @@ def test_processes_stand_for_each_other_by_label_and_by_pid() -> None:
     data = told(
         ([one("first", 1, {}), one("old", 2, {}), one("gone", 3, {})], [one("first", 5, {}), one("new", 2, {})])
     )
-    pairs = [(label, before, after) for label, _, _, before, _, after, _ in data["steps"][0]["processes"]]
+    pairs = [(label, before, after) for label, _, _, before, _, after, _, _ in data["steps"][0]["processes"]]
     assert pairs == [("first", 1, 5), ("new", 2, 2), ("gone", 3, None)]
 
 
@@ -135,52 +176,6 @@ def test_hostile_names_are_spelled_out() -> None:
     data = told(([one("a\u202eb\x1b", 1, {"/x\n\u202e": {"k\x00": "v\x07"}})], None))
     assert not {"\u202e", "\x1b", "\x00", "\x07", "\n"} & set(json.dumps(data, ensure_ascii=False))
     assert data["steps"][0]["processes"][0][0] == "a\\u202eb\\x1b"
-
-
-def test_the_numbers_of_mounts_do_not_count() -> None:
-    mounts = [[{"id": n, "parent": n - 1, "point": "/proc", "fstype": "proc"}] for n in (7, 9)]
-    assert len({tuple(rows("/proc/PID/mountinfo", each)) for each in mounts}) == 1
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "expected"),
-    [
-        ("/proc/PID/uid_map", [[0, 1000, 1], [1, 5, 9]], [("1", "0 1000 1"), ("2", "1 5 9")]),
-        ("/proc/PID/uid_map", [], [("", "(none)")]),
-        ("/proc/PID/maps", {"error": "EACCES"}, [("", "cannot be read: EACCES")]),
-        ("/proc/PID/net/dev", {"lo": {"rx_bytes": 7}}, [("lo", "rx_bytes=7")]),
-        ("/etc/os-release", "NAME=x\nID=debian\n", [("line 1", "NAME=x"), ("line 2", "ID=debian")]),
-        ("/proc/meminfo", "MemTotal: 3 kB\nMemFree: 2 kB\n", [("MemTotal", "3 kB"), ("MemFree", "2 kB")]),
-        ("/proc/PID/mountinfo", [{"point": "/a", "dev": "0:1"}] * 2, [("/a", "dev=0:1"), ("/a +", "dev=0:1")]),
-    ],
-)
-def test_a_value_becomes_rows(path: str, value: object, expected: list[tuple[str, str]]) -> None:
-    assert list(rows(path, value)) == expected
-
-
-@pytest.mark.parametrize(
-    ("path", "field", "name"),
-    [
-        ("/proc/PID/ns/uts", "", "namespaces"),
-        ("/proc/PID/ns/pid NS_GET_PARENT", "", "namespaces"),
-        ("/proc/PID/status", "CapEff", "capabilities"),
-        ("/proc/PID/status", "NoNewPrivs", "capabilities"),
-        ("/proc/PID/status", "Uid", "users"),
-        ("/proc/PID/gid_map", "1", "users"),
-        ("/proc/PID/status", "NSpid", "pids"),
-        ("/proc/PID/status", "PPid", "pids"),
-        ("/proc/PID/status", "Name", "process"),
-        ("/proc/PID/mountinfo", "/proc", "mounts"),
-        ("/sys/fs/cgroup/memory/PATH/memory.stat", "swap", "cgroups"),
-        ("ip route", "default", "network"),
-        ("/proc/sysvipc/shm", "", "ipc"),
-        ("/proc/sys/kernel/hostname", "", "uts"),
-        ("/proc/PID/cwd/Branch-0", "001.txt", "files"),
-        ("/proc/PID/cmdline", "", "process"),
-    ],
-)
-def test_rows_stand_in_groups(path: str, field: str, name: str) -> None:
-    assert group(path, field) == name
 
 
 def test_the_names_of_capabilities_are_those_of_the_kernel() -> None:

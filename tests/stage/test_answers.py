@@ -112,7 +112,7 @@ def test_answers_beside_a_walk_are_not_asked_for(walk):
     walker = walk("--answers", "a.yaml", "-k", "names")
     walker.wait()
     walker.key("g 2")
-    assert "You said: inside. It is: the old name. Wrong." in walker.key("n")
+    assert "You said: inside. It is: the old name. Not so." in walker.key("n")
     walker.key()
     walker.key("n", prompt="Your answer (Enter skips): ")
     walker.key("inside")

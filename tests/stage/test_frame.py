@@ -8,11 +8,13 @@ import pytest
 from rich.cells import cell_len
 
 from record.events import Check, Command
+from record.rows import Change
 from record.screen import Screen
+from record.summary import Sentence
 from runtime.stage.frame import Gaze, Prompt, compose
 from runtime.stage.keys import KEYS
 from runtime.stage.picker import Picker
-from runtime.stage.scene import Change, Claim, Entry, Pane, Question, Scene
+from runtime.stage.scene import Claim, Entry, Pane, Question, Scene
 from runtime.stage.tty import Tty
 
 SIZES = [(80, 24), (100, 30), (132, 43), (200, 60), (40, 12), (61, 17)]
@@ -51,7 +53,8 @@ def full_scene() -> Scene:
             window("second", *(f"line {number} " + "y" * 70 for number in range(60))),
             window("third", "中" * 50, "short"),
         ],
-        changes=[Change("first", f"/proc/PID/ns/{n}", "", f"old {n}", f"new {n}") for n in range(9)],
+        changes=[Change("first", f"/proc/PID/ns/{n}", "", "", f"old {n}", f"new {n}") for n in range(9)],
+        summary=[Sentence("changed", f"Sentence {n}.") for n in range(9)],
         checks=[Check(True, "assert a == b", "1 == 1"), Check(False, "assert c", "False\n +  where")],
         claims=[
             Claim(f"uts-{verdict}", verdict, f"Statement {verdict}.", f"Truth {verdict}.", "uts_namespaces(7)")
@@ -114,7 +117,7 @@ def test_nothing_is_cut_without_a_way_to_read_it(size: tuple[int, int]) -> None:
             assert part in everything
     for number in range(8):
         assert f"Paragraph {number} " in everything
-    assert "old 0" in everything
+    assert "Sentence 0." in everything
     assert "3 more: key d" in everything
     scene.overlay = "changes"
     every_change = all_text(scene, *size)
@@ -153,12 +156,12 @@ def test_what_was_said_stands_beside_what_was_observed() -> None:
     assert scene.question
     scene.question.given, scene.question.observed, scene.question.correct = "the new one", "the old one", False
     shown = all_text(scene, 80, 24)
-    assert "☆ not what you said" in shown
+    assert "☆ not so" in shown
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "you said the new one" in lines
     assert "observed the old one" in lines
     scene.question.given, scene.question.correct = "the old one", True
-    assert "★ you were right" in all_text(scene, 80, 24)
+    assert "★ right" in all_text(scene, 80, 24)
 
 
 def test_a_quiz_reveals_nothing_but_the_question() -> None:

@@ -35,7 +35,7 @@ def test_a_walk_from_the_first_step_to_the_end(walk):
     assert "Step 4 of 7: Write" in walker.key()
     walker.key(prompt="skips): ")
     assert "'many' is not a number; give one in bytes, such as 42" in walker.key("many", prompt="skips): ")
-    assert "You said: 4 bytes. It is: 5 bytes. Wrong." in walker.key("4")
+    assert "You said: 4 bytes. It is: 5 bytes. Not so." in walker.key("4")
     assert "Step 5 of 7: Destroy" in walker.key()
     walker.key(prompt="skips): ")
     assert "It is: the file, the shell." in walker.key("")
@@ -80,7 +80,7 @@ def test_back_within_an_exercise_is_a_replay_on_fresh_state(walk):
     assert "Step 1 of 2: Write" in shown
     assert "You said: 5 bytes. It is: 5 bytes. Right." in walker.key(), "the first answer stands"
     walker.key()
-    assert "You said: the shell, the file. It is: the file, the shell. Wrong." in walker.key()
+    assert "You said: the shell, the file. It is: the file, the shell. Not so." in walker.key()
     shown = walker.key("r")
     assert "Again: step 2, Destroy" in shown
     assert "echo 1234" not in shown, "the step before is replayed without being shown"
@@ -180,14 +180,16 @@ def test_hint_why_changes_help_and_keys_that_mean_nothing(walk):
     assert "Hint: Who reads which namespace?" in walker.key("h")
     assert "sethostname(2) writes to one namespace." in walker.key("w")
     assert "sethostname(2) writes to one namespace." in walker.key("w"), "asked again, said again"
-    assert "Nothing that is watched has changed." in walker.key("d")
+    assert "The step has not run yet." in walker.key("d")
     shown = walker.key("?")
     for key in "nbrgaj/hwdsoq?":
         assert re.search(rf"^  {re.escape(key)}[, ]", shown, re.MULTILINE), key
     assert "x means nothing here; ? shows the keys." in walker.key("x")
     walker.key("n", prompt="skips): ")
     walker.key("")
-    assert "first /proc/sys/kernel/hostname: " in walker.key("d")
+    shown = walker.key("d")
+    assert "changed: host name in the UTS namespace of first: " in shown
+    assert "first /proc/sys/kernel/hostname: " in shown
     walker.end("q")
 
 
