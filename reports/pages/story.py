@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from record.model import Claim, ClaimVerdict, Exercise, Lab, Observation, Run, Step
 from record.rows import places
 from record.text import visible
-from record.verdicts import worst
+from record.verdicts import known, worst
 from reports.diagrams import KINDS, Atlas, Pictures, Sketchbook
 from reports.pages.claims import ClaimView, claim_view, sights
 from reports.pages.palette import Palette
@@ -110,7 +110,7 @@ class LabStory:
             {
                 "start": pane.step.start if pane.step else None,
                 "end": pane.step.end if pane.step else None,
-                "outcome": pane.outcome,
+                "tone": f"t-{known(pane.outcome).tone}",
                 "state": pane.state,
                 "counts": pane.counts,
                 "verdicts": pane.found,

@@ -190,12 +190,11 @@
   const [track, widths, tip] = timeline.children;
   const [blocks, mark] = track.children;
   const durations = steps.map(({start, end}) => (start !== null && end > start ? end - start : 0));
-  const tone = (outcome) => `t-${outcome.replaceAll(" ", "-")}`;
   let last = null;
-  for (const {link, outcome} of steps) {
+  for (const {link, tone} of steps) {
     const exercise = link.closest("section");
     if (exercise !== last) blocks.append(make("div", {class: "group"}));
-    blocks.lastElementChild.append(make("i", {class: tone(outcome)}));
+    blocks.lastElementChild.append(make("i", {class: tone}));
     last = exercise;
   }
   const cells = [...blocks.querySelectorAll("i")];

@@ -320,3 +320,13 @@ def test_the_player_does_not_move_the_page(opened: Open) -> None:
     first(page, ".step.current .moment").send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
     assert first(page, ".step.current .controls").rect == frame
     assert sum(page.execute_script("return shifts")) < 0.1
+
+
+def test_a_block_has_the_colour_of_the_outcome_in_the_list(opened: Open) -> None:
+    page = opened("namespaces.html")
+    colours = page.execute_script(
+        "const colour = (each) => getComputedStyle(each).color;"
+        "return ['.blocks i', '#list .sign:first-child'].map(all => [...document.querySelectorAll(all)].map(colour))"
+    )
+    assert colours[0] == colours[1][: len(colours[0])]
+    assert len(set(colours[0])) > 1
