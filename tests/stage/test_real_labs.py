@@ -78,7 +78,7 @@ def test_an_ordinary_user_walks_and_has_a_shell(walk_checkout):
     walker = Walker(walk_checkout, "-k", "names", command=command, **environment)
     try:
         walker.wait()
-        assert "-> uts:[" in walker.key()
+        assert "first is in other mount and UTS namespaces" in walker.key()
         walker.key("s", prompt="Enter: 1)? ")
         walker.child.sendline("1")
         walker.child.expect_exact("Leave it by exit or Ctrl-D.")
