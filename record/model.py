@@ -62,6 +62,8 @@ class Step(events.Step):
     prediction: Prediction | None = None
     verdicts: list[ClaimVerdict] = field(default_factory=list)
     outcome: str = "interrupted"
+    found: str = ""
+    """The sentence to remember of a step that passed."""
     error: str = ""
     seconds: float = 0.0
     end: float = 0.0

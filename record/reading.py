@@ -184,7 +184,8 @@ class Story:
     def _on_step_end(self, event: events.StepEnd) -> None:
         step = self._steps.get(event.step or "")
         if step is not None:
-            step.outcome, step.error, step.seconds, step.end = event.outcome, event.error, event.seconds, event.t
+            step.outcome, step.found, step.error = event.outcome, event.found, event.error
+            step.seconds, step.end = event.seconds, event.t
 
     def _on_exercise_end(self, event: events.ExerciseEnd) -> None:
         exercise = self._exercise(event)

@@ -60,6 +60,8 @@ def results(scene: Scene, spacious: bool = True) -> list[RenderableType]:
     parts: list[list[RenderableType]] = []
     if scene.error:
         parts.append([_error(scene)])
+    if scene.found and not scene.quiz:
+        parts.append([_found(scene.found)])
     if scene.question and (scene.question.observed is not None or scene.question.given is not None):
         parts.append(_prediction(scene.question))
     if not scene.quiz:
@@ -134,6 +136,15 @@ def _commands(commands: Sequence[Command]) -> RenderableType:
         grid.add_row(command.window if command.window != before else "", Text(command.text))
         before = command.window
     return Padding(grid, (0, 0, 0, 2))
+
+
+def _found(sentence: str) -> RenderableType:
+    """The headline of what came of the step."""
+    passed, grid = verdicts.OUTCOMES["passed"], Table.grid(padding=(0, 1, 0, 0))
+    text = _paragraph(sentence)
+    text.stylize(theme.STRONG)
+    grid.add_row(Text(passed.sign, tones.style(passed)), text)
+    return grid
 
 
 def _prediction(question: Question) -> list[RenderableType]:

@@ -51,7 +51,7 @@ class Picture:
     def forget_step(self) -> None:
         """Nothing of the last step is shown any more."""
         scene = self.scene
-        scene.error = scene.text = scene.hint = scene.why = scene.title = scene.overlay = ""
+        scene.found = scene.error = scene.text = scene.hint = scene.why = scene.title = scene.overlay = ""
         for shown in (scene.commands, scene.transcript, scene.summary, scene.changes, scene.checks, scene.claims):
             shown.clear()
         scene.question = None
@@ -140,6 +140,6 @@ class Picture:
 
     def _on_step_end(self, event: events.StepEnd) -> None:
         scene = self.scene
-        scene.phase, scene.error = "after", event.error
+        scene.phase, scene.found, scene.error = "after", event.found, event.error
         self.seen.add(event.step or "")
         scene.done = len(self.seen)

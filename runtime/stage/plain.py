@@ -115,6 +115,7 @@ class PlainView:
 
     def _result(self, scene: Scene) -> None:
         if not scene.quiz:
+            self._say(*([f"Found: {scene.found}"] if scene.found else []))
             self._summary(scene, CHANGES)
             for check in scene.checks:
                 self._say(f"Check {'holds' if check.ok else 'FAILS'}: {check.source}")

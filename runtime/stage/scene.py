@@ -86,6 +86,7 @@ class Scene:
     changes: list[Change] = field(default_factory=list)  # and every value, those too that say little
     checks: list[Check] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)  # from phase "after" on
+    found: str = ""  # the sentence to remember of a step that passed
     error: str = ""  # what ended a step that failed or is unsupported here
     question: Question | None = None
     quiz: bool = False  # only the question may be shown: no text, commands, panes, changes, checks, claims

@@ -25,8 +25,10 @@ ORDER = {"kind": "order", "question": "In which order?", "choices": ["c", "a", "
 def asked(*questions: Event, identity: str = "r1") -> list[Event]:
     events: list[Event] = [{**run(), "run": identity}, lab(), exercise()]
     for number, question in enumerate(questions, 1):
-        where = f"uts/test_rename/{number}"
-        events += [step(number), event("prediction", step=where, **question), step_end(number)]
+        asks = {key: value for key, value in question.items() if key in ("kind", "question", "choices", "unit")}
+        made = {"given": None, "correct": None} | {key: question[key] for key in question.keys() - asks.keys()}
+        judged = event("prediction", step=f"uts/test_rename/{number}", **made)
+        events += [step(number, ask=asks), judged, step_end(number, found="What there is to *remember*.")]
     return [*events, exercise_end(), END]
 
 
@@ -180,3 +182,13 @@ def test_a_question_without_an_observed_answer_is_no_form(opened: Open, write: W
     page = opened("uts.html#/step/1/predict", folder=folder)
     assert "The step did not come to the answer." in panel(page).text
     assert panel(page).find_elements(By.TAG_NAME, "form") == []
+
+
+def test_what_was_found_is_told_with_the_answer_never_with_the_question(quiz: Open) -> None:
+    page = quiz(CHOICE)
+    assert "remember" not in panel(page).text
+    choose(page, "old")
+    press_button(page, "Answer")
+    assert "What there is to remember." in panel(page).text
+    press_button(page, "Ask me again")
+    assert "remember" not in panel(page).text

@@ -60,6 +60,7 @@ def full_scene() -> Scene:
             Claim(f"uts-{verdict}", verdict, f"Statement {verdict}.", f"Truth {verdict}.", "uts_namespaces(7)")
             for verdict in ("holds", "in part", "changed", "wrong", "unsupported", "failed")
         ],
+        found="What there is to remember.",
         error="AssertionError: assert c",
         question=Question("choice", "What does `domainname` print?", ["the old one", "the new one"]),
     )
@@ -131,10 +132,15 @@ def test_the_plan_comes_before_the_step_and_the_results_after_it() -> None:
     before = all_text(scene, 80, 24)
     assert "hostname container001" in before
     assert "This will be typed" in before
+    assert "to remember" not in before
     assert "Truth" not in before
     assert "the old one" not in before
     scene.phase = "after"
-    assert "This will be typed" not in all_text(scene, 80, 24)
+    after = all_text(scene, 80, 24)
+    assert "This will be typed" not in after
+    assert "✓ What there is to remember." in after
+    scene.quiz = True
+    assert "to remember" not in all_text(scene, 80, 24)
 
 
 def test_results_come_first_on_a_small_terminal_and_beside_the_lesson_on_a_large_one() -> None:
