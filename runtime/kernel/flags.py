@@ -14,6 +14,7 @@ SYS_PIDFD_OPEN = 434
 SYS_CLONE3 = 435
 SYS_OPENAT2 = 437
 SYS_MOUNT_SETATTR = 442
+SYS_BPF = 321 if _X86 else 280
 
 
 class Clone(enum.IntFlag):

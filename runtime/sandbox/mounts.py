@@ -4,14 +4,15 @@ import errno
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from runtime.kernel import proc, syscalls
-from runtime.kernel.syscalls import Mount
+from runtime.kernel import parse, syscalls
+from runtime.kernel.syscalls import Clone, Mount
+from runtime.sandbox import devices
 
 TEMPORARY = "/run/unshared"  # TMPDIR of the labs; /run is a file system of the sandbox's own
 PRIVATE_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid", "hostname", "hosts")
-WHOLE_PROC = f"{TEMPORARY}/.proc"
 NAMESPACED_SYSCTLS = ("net", "fs/mqueue", "kernel/*name", "kernel/msg*", "kernel/sem*", "kernel/shm*")
 _SPECIAL = Mount.NOSUID | Mount.NODEV | Mount.NOEXEC
 _FLAGS = {
@@ -24,39 +25,65 @@ _FLAGS = {
 }
 
 
-def set_up(writable: Sequence[Path], read_only: bool) -> None:
+def set_up(writable: Sequence[Path], rootless: bool) -> None:
     """Arrange the mounts of a new mount namespace; needs CAP_SYS_ADMIN in it, and new PID, net, cgroup namespaces."""
     syscalls.mount(None, "/", None, Mount.REC | Mount.PRIVATE)
     hierarchies = _cgroup_hierarchies()
     had_securityfs = any(mount["fstype"] == "securityfs" for mount in _mounts())
-    if read_only:
-        for path in writable:
+    for path in writable:
+        with suppress(PermissionError):  # an ordinary user may not write there anyway: whoever tries is told
             if not path.exists():
                 path.touch()  # a file of the root directory that an option names
             syscalls.mount(str(path), str(path), None, Mount.BIND | Mount.REC)
-        _make_read_only(writable)
+    _make_read_only(writable, rootless)
     syscalls.mount("proc", "/proc", "proc", _SPECIAL)
-    _mount_sys(hierarchies, had_securityfs, read_only)
-    for point in ("/dev/shm", "/run"):
-        mode = "mode=755" if point == "/run" else "mode=1777"
-        syscalls.mount("tmpfs", point, "tmpfs", Mount.NOSUID | Mount.NODEV, mode)
-    os.mkdir(TEMPORARY)
-    os.chmod(TEMPORARY, 0o1777)
-    _private_files()
-    if read_only:
+    _mount_sys(hierarchies, had_securityfs, rootless)
+    if rootless:
+        devices.mount_terminals()  # a user namespace opens no device that its user could not open
+    else:
+        devices.mount_dev()
         _guard_sysctls()
+    syscalls.mount("tmpfs", "/run", "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=755")
+    _private_files()
+    os.mkdir(TEMPORARY)
+    _lock()
+    for point in (TEMPORARY, "/dev/shm"):
+        syscalls.mount("tmpfs", point, "tmpfs", 0, "mode=1777")  # a lab may do with these as it likes
+
+
+def _lock() -> None:
+    """Lock all these mounts: from here on nobody makes a read-only one writable, or uncovers what lies below another.
+
+    The kernel does that to the mounts that are copied into a mount namespace of another user namespace
+    (mount_namespaces(7)).  So a child makes such a copy, and we enter it, and leave it for one of our own.
+    """
+    waits, goes = os.pipe()
+    try:
+        child = syscalls.clone(Clone.NEWUSER | Clone.NEWNS)
+    except OSError:  # this machine forbids user namespaces
+        return
+    if child == 0:
+        os.close(goes)
+        os.read(waits, 1)
+        os._exit(0)
+    copy = os.open(f"/proc/{child}/ns/mnt", os.O_RDONLY)
+    syscalls.setns(copy, Clone.NEWNS)
+    syscalls.unshare(Clone.NEWNS)
+    for descriptor in (copy, waits, goes):
+        os.close(descriptor)
+    os.waitpid(child, 0)
 
 
 def _mounts() -> list[dict[str, str]]:
-    mounts: list[dict[str, str]] = proc.read("/proc/PID/mountinfo", os.getpid())
-    return mounts
+    """Our own mounts: /proc may still be that of the PID namespace outside, where our number is another one's."""
+    return parse.mountinfo(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
 
 
 def _cgroup_hierarchies() -> list[dict[str, str]]:
     return [mount for mount in _mounts() if mount["fstype"] in ("cgroup", "cgroup2")]
 
 
-def _make_read_only(writable: Sequence[Path]) -> None:
+def _make_read_only(writable: Sequence[Path], rootless: bool) -> None:
     """Make every mount read-only but the writable ones, what lies below them, and terminals."""
     kept = [*(str(path) for path in writable), "/proc", "/dev/pts"]
     for mount in _mounts():
@@ -70,18 +97,18 @@ def _make_read_only(writable: Sequence[Path]) -> None:
             syscalls.mount(None, point, None, flags)
         except OSError as error:
             covered = error.errno in (errno.ENOENT, errno.EINVAL)  # another mount lies over it: nobody can write there
-            if not covered and mount["fstype"] != "autofs":  # remounting one of those would start it
+            if not (covered or rootless or mount["fstype"] == "autofs"):  # remounting one of those would start it
                 raise
 
 
-def _mount_sys(hierarchies: list[dict[str, str]], had_securityfs: bool, read_only: bool) -> None:
+def _mount_sys(hierarchies: list[dict[str, str]], had_securityfs: bool, rootless: bool) -> None:
     """A /sys of the new network namespace, and below it the cgroup trees as the new cgroup namespace sees them."""
     flags = _SPECIAL
     try:
-        syscalls.mount("sysfs", "/sys", "sysfs", flags | (Mount.RDONLY if read_only else Mount(0)))
+        syscalls.mount("sysfs", "/sys", "sysfs", flags | (Mount(0) if rootless else Mount.RDONLY))
     except PermissionError:
         return  # in a container that hides parts of /sys a user namespace gets no new one (mount_namespaces(7))
-    if had_securityfs and read_only:
+    if had_securityfs and not rootless:
         syscalls.mount("securityfs", "/sys/kernel/security", "securityfs", flags | Mount.RDONLY)
     unified = [mount for mount in hierarchies if mount["point"] == "/sys/fs/cgroup"]
     if not unified and hierarchies:
@@ -106,22 +133,23 @@ def _guard_sysctls() -> None:
     """Make /proc/sys read-only, but for what belongs to a namespace and so to the sandbox.
 
     A user namespace may mount a /proc of its own only where it sees one that nothing covers (mount_namespaces(7)): so
-    an untouched one stays aside.
+    an untouched one stays aside, below the /run that comes over this one, where no path leads.
     """
-    os.mkdir(WHOLE_PROC)
-    syscalls.mount("proc", WHOLE_PROC, "proc", _SPECIAL)
+    syscalls.mount("tmpfs", "/run", "tmpfs", _SPECIAL, "mode=700")
+    os.mkdir("/run/proc")
+    syscalls.mount("proc", "/run/proc", "proc", _SPECIAL)
     for path in filter(os.path.exists, ("/proc/sys", "/proc/sysrq-trigger")):
         syscalls.mount(path, path, None, Mount.BIND)
         syscalls.mount(None, path, None, Mount.REMOUNT | Mount.BIND | Mount.RDONLY | _SPECIAL)
     for pattern in NAMESPACED_SYSCTLS:
-        for own in Path(WHOLE_PROC, "sys").glob(pattern):
-            syscalls.mount(str(own), f"/proc/{own.relative_to(WHOLE_PROC)}", None, Mount.BIND)
+        for own in Path("/run/proc/sys").glob(pattern):
+            syscalls.mount(str(own), f"/proc/{own.relative_to('/run/proc')}", None, Mount.BIND)
 
 
 def _private_files() -> None:
     """Copies of the files that say who is who, so that a lab may add a user or rename the machine."""
     for name in PRIVATE_FILES:
-        source, copy = Path("/etc") / name, Path(TEMPORARY) / f".etc-{name}"
+        source, copy = Path("/etc") / name, Path("/run") / f".etc-{name}"
         if source.is_file() and os.access(source, os.R_OK):
             shutil.copyfile(source, copy)
             shutil.copymode(source, copy)

@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,9 +27,8 @@ from runtime.checkout import SANDBOX_VARIABLE
 from runtime.kernel import cgroups, namespaces, syscalls
 from runtime.kernel.syscalls import Clone
 from runtime.lab.machine import why_no_user_namespaces
-from runtime.sandbox import keeper, mounts, run_cgroups
+from runtime.sandbox import guard, keeper, mounts, run_cgroups
 
-DROPPED_CAPABILITIES = ("CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_TIME", "CAP_SYS_BOOT")
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
 FORWARDED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 _NAMESPACES = Clone.NEWNS | Clone.NEWUTS | Clone.NEWIPC | Clone.NEWPID | Clone.NEWNET
@@ -76,6 +76,8 @@ def _run(plan: Plan, run_id: str, mask: set[int | signal.Signals]) -> int:
     os.close(trouble_write)
     pidfd = syscalls.pidfd_open(init)
     directories = run_cgroups.create(run_id)
+    if not rootless and (trouble := guard.guard_cgroups(directories)):
+        print(f"sandbox: devices and sysctls are not guarded ({trouble}); see SECURITY.md", file=sys.stderr, flush=True)
     keeper_pid, held = keeper.start(pidfd, directories)
     try:
         if rootless:
@@ -171,9 +173,10 @@ def _guarded(trouble: int, action: Callable[[], object]) -> None:
 
 def _set_up(plan: Plan, rootless: bool) -> None:
     syscalls.unshare(Clone.NEWCGROUP)  # after the run's cgroups were entered: they become the roots that labs see
-    mounts.set_up(plan.writable, read_only=not rootless)
+    mounts.set_up(plan.writable, rootless)
     _leave_the_root_cgroup()
     _set_loopback_up()
+    guard.guard_process()
 
 
 def _leave_the_root_cgroup() -> None:
@@ -195,7 +198,7 @@ def _set_loopback_up() -> None:
 def _execute(plan: Plan, run_id: str, mask: set[int | signal.Signals], rootless: bool) -> NoReturn:
     """The inner pytest: it starts with the signals of the outer one."""
     if not rootless:
-        syscalls.drop_bounding(DROPPED_CAPABILITIES)
+        guard.drop_capabilities()
     os.chdir(plan.directory)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     environment = plan.environment | {SANDBOX_VARIABLE: run_id, "TMPDIR": mounts.TEMPORARY}

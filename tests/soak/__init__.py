@@ -1,0 +1,1 @@
+"""What is run by hand for an hour: see tests/soak/__main__.py."""
