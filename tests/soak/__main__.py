@@ -1,4 +1,4 @@
-"""Soak tests, run by hand as root: python -m tests.soak COMMAND.  Each tells what it did, and ends with 1 if it failed."""
+"""Soak tests, run by hand as root: python -m tests.soak COMMAND. Each tells what it did; exit code 1 if it failed."""
 
 import argparse
 

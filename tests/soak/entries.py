@@ -15,7 +15,9 @@ ENTER = "unshare --ipc --pid --fork --mount-proc /bin/bash"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=20_000, help="entries (default: %(default)s)")
-    parser.add_argument("--busy", type=int, default=8, help="processes that do nothing but compute (default: %(default)s)")
+    parser.add_argument(
+        "--busy", type=int, default=8, help="processes that do nothing but compute (default: %(default)s)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,8 +52,8 @@ def _enter(count: int) -> int:
                 window.close()
                 window = None
             if number % 1000 == 999:
-                seconds = time.monotonic() - began
-                print(f"{number + 1} entries in {seconds:.0f} s: {dict(given_back)}, failures {dict(failures)}", flush=True)
+                seconds, back = time.monotonic() - began, given_back.total()
+                print(f"{number + 1} entries, {seconds:.0f} s, {back} given back, {dict(failures)}", flush=True)
         if window:
             window.close()
     return 1 if failures else 0
