@@ -99,17 +99,22 @@ def man_page(page: str, section: str) -> str:
     return f"https://man7.org/linux/man-pages/man{section}/{page}.{section}.html"
 
 
-def slug(text: str) -> str:
-    """`text` as a part of a file name or an address."""
-    return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-") or "x"
+LONGEST = 100
+"""Characters of a file's name before its suffix."""
 
 
-def unique(names: Iterable[str]) -> list[str]:
-    """The names, with a number behind each that was there before."""
-    taken: dict[str, None] = {}
+def file_names(names: Iterable[str], suffix: str, taken: Iterable[str] = ()) -> list[str]:
+    """File names for what a record calls by any text (``../../x``, 300 characters): plain, short, each another one.
+
+    Names that differ by case only count as the same, as some file systems have it; so do those that are `taken`.
+    """
+    used, found = {name.casefold() for name in taken}, []
     for name in names:
-        free, number = name, 2
-        while free in taken:
-            free, number = f"{name}-{number}", number + 1
-        taken[free] = None
-    return list(taken)
+        plain = free = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")[:LONGEST] or "x"
+        number = 1
+        while f"{free}{suffix}".casefold() in used:
+            number += 1
+            free = f"{plain}-{number}"
+        used.add(f"{free}{suffix}".casefold())
+        found.append(f"{free}{suffix}")
+    return found

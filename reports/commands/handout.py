@@ -12,6 +12,7 @@ from reports.commands.chosen import add_records_and_labs, labs
 from reports.exports.handout import handout
 from reports.files import write_file
 from reports.pages.story import tell
+from reports.text import file_names
 
 HELP = "labs as Markdown: a lesson to print, or to put into a wiki"
 
@@ -44,7 +45,7 @@ def run(options: Namespace) -> int:
     """Write the handout of the labs that the command line names."""
     record = read(options.records)
     wanted = labs(record, options.lab)
-    name = f"{wanted[0].id}.md" if len(wanted) == 1 else "handout.md"
+    (name,) = file_names([wanted[0].id], ".md") if len(wanted) == 1 else ["handout.md"]
     text = handout(record, tell(replace(record, labs=wanted)))
     print(write_file(options.output or Path(name), text))
     return 0

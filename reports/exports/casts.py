@@ -13,7 +13,7 @@ from datetime import datetime
 
 from record.model import Exercise, Lab, Run, Window
 from record.screen import COLUMNS, ROWS
-from reports.text import slug, unique
+from reports.text import file_names
 
 CODES = {"in": "i", "out": "o"}
 TERM = "xterm-256color"
@@ -36,8 +36,8 @@ class Cast:
 def casts(labs: Sequence[Lab]) -> dict[str, Cast]:
     """The casts of all windows, by file name."""
     found = [(exercise, window) for lab in labs for exercise in lab.exercises for window in _windows(exercise)]
-    names = unique(slug(f"{e.lab}-{e.name.removeprefix('test_')}-{window}") for e, window in found)
-    return {f"{name}.cast": _cast(exercise, window) for name, (exercise, window) in zip(names, found, strict=True)}
+    names = file_names((f"{e.lab}-{e.name.removeprefix('test_')}-{window}" for e, window in found), ".cast")
+    return {name: _cast(exercise, window) for name, (exercise, window) in zip(names, found, strict=True)}
 
 
 def _windows(exercise: Exercise) -> list[str]:

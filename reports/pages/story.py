@@ -15,7 +15,7 @@ from reports.pages.claims import ClaimView, claim_view, sights
 from reports.pages.palette import Palette
 from reports.pages.states import States
 from reports.pages.windows import Windows, WindowView
-from reports.text import slug, unique
+from reports.text import file_names
 
 __all__ = ["ClaimView", "LabStory", "Pane", "tell"]
 
@@ -146,7 +146,7 @@ def tell(run: Run) -> list[LabStory]:
 
 def files(run: Run) -> list[str]:
     """The file names of the lab pages, in the order of the labs."""
-    return [f"{name}.html" for name in unique(slug(lab.id) for lab in run.labs)]
+    return file_names((lab.id for lab in run.labs), ".html", taken=["index.html"])
 
 
 def addresses(run: Run) -> dict[str, str]:
