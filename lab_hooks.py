@@ -15,11 +15,12 @@ from runtime import checkout, options, target
 from runtime.lab import Lab, progress
 from runtime.lab.claims import ClaimError
 from runtime.lab.course import Course
+from runtime.lab.exercise import Exercise
 from runtime.lab.requirements import MUST_RUN_VARIABLE, Unsupported, missing, must_run
 from runtime.lab.summary import summarize
 
 COURSE = pytest.StashKey[Course]()
-LAB = pytest.StashKey[Lab]()
+EXERCISE = pytest.StashKey[Exercise]()
 REPORT = pytest.StashKey[Path]()
 
 
@@ -100,15 +101,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
     """The lab that an exercise works in: windows, steps, the facts of the machine."""
     item: pytest.Function = request.node
-    lab = item.config.stash[COURSE].begin(item.path, item.originalname, item.nodeid, tmp_path)
-    item.stash[LAB] = lab
-    yield lab
-    lab.close()
+    exercise = item.config.stash[COURSE].begin(item.path, item.originalname, item.nodeid, tmp_path)
+    item.stash[EXERCISE] = exercise
+    yield Lab(exercise)
+    exercise.close()
 
 
 def pytest_assertion_pass(item: pytest.Item, lineno: int, orig: str, expl: str) -> None:
-    if LAB in item.stash:
-        item.stash[LAB].check(lineno, orig, expl)
+    if EXERCISE in item.stash:
+        item.stash[EXERCISE].check(lineno, f"assert {orig}", expl)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,8 +20,7 @@ from runtime.kernel.errors import errno_of
 from runtime.kernel.ipc import IPC_CREAT, mq_open, msgget, semget, shmget
 from runtime.kernel.namespaces import tell, tell_and_stay
 from runtime.kernel.syscalls import Clone, mount
-from runtime.lab import Choice, Lab, Number, Text, needs
-from runtime.lab.lesson import Step
+from runtime.lab import Choice, Lab, Number, Step, Text, needs
 
 pytestmark = [needs("ipc namespace", "net namespace", "mnt namespace", "pid namespace")]
 

@@ -6,10 +6,11 @@ A lab file needs only this package::
 """
 
 from runtime.lab.hosts import one_host, one_processor
-from runtime.lab.lesson import Lab, Step
+from runtime.lab.lesson import Lab
 from runtime.lab.machine import Facts
 from runtime.lab.prediction import Choice, Number, Order, Text
 from runtime.lab.requirements import needs
+from runtime.lab.step import Step
 from runtime.lab.terminal import LOGIN_PROMPT, CommandError, WindowClosed, WindowError, WindowTimeout
 from runtime.lab.window import Output, Window
 

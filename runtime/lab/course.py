@@ -12,7 +12,7 @@ from record import writer as record
 from runtime import checkout
 from runtime.lab import machine
 from runtime.lab.claims import Catalogue
-from runtime.lab.lesson import Lab
+from runtime.lab.exercise import Exercise
 from runtime.lab.outline import ExerciseOutline, LabOutline, read_outline
 from runtime.lab.requirements import Unsupported
 from runtime.sandbox import run_cgroups
@@ -42,7 +42,7 @@ class Course:
         self.begun = False  # the record that is there is that of this run
         self._attempts: Counter[str] = Counter()  # of each exercise, by its nodeid
         self._abandoned = False
-        self._lab: Lab | None = None
+        self._exercise: Exercise | None = None
         self._catalogue: Catalogue | None = None
         self._outcome: events.Outcome = "passed"  # of the running exercise; what ended it, and how long it took
         self._error: BaseException | None = None
@@ -73,21 +73,23 @@ class Course:
                     for claim in (*step.claims, *step.shows):
                         self.catalogue[claim]
 
-    def begin(self, path: Path, exercise: str, nodeid: str, directory: Path) -> Lab:
+    def begin(self, path: Path, exercise: str, nodeid: str, directory: Path) -> Exercise:
         """Begin an exercise (a test function of a lab file) in an empty directory."""
         outline, about = self._announce(path, exercise, nodeid)
-        self._lab = Lab(self._open(), outline, about, directory, machine.facts(), self.catalogue, self.patience)
-        self._lab.choice_order = self.choice_order or self.run
-        return self._lab
+        order = self.choice_order or self.run
+        self._exercise = Exercise(
+            self._open(), outline, about, directory, machine.facts(), self.catalogue, self.patience, order
+        )
+        return self._exercise
 
     @property
-    def lab(self) -> Lab | None:
-        """The lab of the exercise that is running."""
-        return self._lab
+    def exercise(self) -> Exercise | None:
+        """The exercise that is running."""
+        return self._exercise
 
     def emit(self, event: events.Inside) -> None:
         """Record an event, of the exercise that is running if there is one."""
-        (self._lab or self._open()).emit(event)
+        (self._exercise or self._open()).emit(event)
 
     def abandon(self) -> NoReturn:
         """Leave the exercise that is running, as if it had never been started: nobody wants to know its end."""
@@ -107,10 +109,10 @@ class Course:
         if self._abandoned:
             self._forget()
             return
-        if self._lab is None:
+        if self._exercise is None:
             self._announce(path, exercise, nodeid)
         outline, about = self._outline(path, exercise)
-        reached = self._lab.claims_reached if self._lab else set()
+        reached = self._exercise.claims_reached if self._exercise else set()
         reason, how = self._reason()
         for claim in about.claims:
             if claim not in reached:
@@ -124,7 +126,7 @@ class Course:
 
     def _forget(self) -> None:
         """Be ready for the next exercise."""
-        self._lab, self._outcome, self._error, self._seconds = None, "passed", None, 0.0
+        self._exercise, self._outcome, self._error, self._seconds = None, "passed", None, 0.0
         self._abandoned, self.paused = False, 0.0
 
     def _reason(self) -> tuple[str, str]:

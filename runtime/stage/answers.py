@@ -36,7 +36,7 @@ class Answers:
         """Hand each answer to its step before that runs."""
 
         def listener(event: events.Event) -> None:
-            step = course.lab.open_step if course.lab else None
+            step = course.exercise.open_step if course.exercise else None
             if isinstance(event, events.Step) and step and step.id in self.predictions:
                 step.prediction = self.predictions[step.id]
 

@@ -169,7 +169,7 @@ class Control:
     def _catch_up(self) -> None:
         """Show the prompts of all windows, as a person sees them; the newest output stays the newest."""
         fresh = {pane.name for pane in self.scene.panes if pane.fresh}
-        windows = self.course.lab.windows if self.course.lab else []
+        windows = self.course.exercise.windows if self.course.exercise else []
         for window in windows:
             window.catch_up()
         for pane in self.scene.panes:
@@ -177,7 +177,7 @@ class Control:
 
     def _note(self, what: events.Move, step: str | None, began: float) -> None:
         seconds = time.monotonic() - began
-        if self.course.lab:
+        if self.course.exercise:
             self.course.paused += seconds
         self.course.emit(events.Stage(what, seconds=round(seconds, 2), step=step))
 
@@ -268,8 +268,8 @@ class Control:
             self.scene.message = f"No report yet: {error}"
 
     def _do_shell(self) -> None:
-        step = self.course.lab.open_step if self.course.lab else None
-        windows = self.course.lab.windows if self.course.lab else []
+        step = self.course.exercise.open_step if self.course.exercise else None
+        windows = self.course.exercise.windows if self.course.exercise else []
         if not step or not windows:
             self.scene.message = "No window is open yet."
             return
@@ -303,14 +303,14 @@ class Control:
 
     def _predict(self, step: str) -> None:
         """Give the lab what was said of this step before."""
-        if step in self.predictions and self.course.lab and self.course.lab.open_step:
-            self.course.lab.open_step.prediction = self.predictions[step]
+        if step in self.predictions and self.course.exercise and self.course.exercise.open_step:
+            self.course.exercise.open_step.prediction = self.predictions[step]
             if self.scene.question:
                 self.scene.question.given = self.predictions[step].given
 
     def _asked(self) -> bool:
         """Ask the question of the step, once and before it has run; False if the person wants to look again."""
-        step = self.course.lab.open_step if self.course.lab else None
+        step = self.course.exercise.open_step if self.course.exercise else None
         if not step or not step.ask or not self.scene.question:
             return True
         if step.id in self.predictions or step.id in self.picture.seen:
@@ -346,7 +346,7 @@ class Control:
     def _leave(self, why: events.Move) -> NoReturn:
         self._left = why
         self._autoplay = None
-        if self.course.lab:
+        if self.course.exercise:
             self.course.abandon()
         raise Abandoned
 

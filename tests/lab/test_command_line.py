@@ -62,7 +62,7 @@ def test_nothing_matches(checkout):
 
 def test_a_mistake_in_the_catalogue_shows_no_earlier_run(checkout):
     assert checkout.pytest("labs/", "-k", "gate").returncode == 0
-    catalogue = checkout.path / "labs" / "claims.yaml"
+    catalogue = checkout.lab.with_suffix(".yaml")
     catalogue.write_text(catalogue.read_text().replace("verdict: wrong", "verdict: false"))
     result = checkout.pytest("labs/")
     assert result.returncode == 4
