@@ -45,6 +45,16 @@ def step(number: int = 1, name: str = "test_rename", **fields: Any) -> Event:
     return event("step", **(given | fields))
 
 
+def parted(question: Event) -> tuple[Event, Event]:
+    """A question with its answer as the step tells the one and the prediction the other."""
+    asked = {"kind", "question", "choices", "unit"}
+    answer = {"observed": None, "given": None, "correct": None}
+    return (
+        {"choices": [], "unit": "", **{key: value for key, value in question.items() if key in asked}},
+        {**answer, **{key: value for key, value in question.items() if key not in asked}},
+    )
+
+
 def step_end(number: int = 1, outcome: str = "passed", name: str = "test_rename", **fields: Any) -> Event:
     return event("step_end", step=f"uts/{name}/{number}", outcome=outcome, seconds=0.1, **fields)
 

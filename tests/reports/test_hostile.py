@@ -9,7 +9,20 @@ from selenium.webdriver.common.keys import Keys
 
 from reports.pages.render import render
 from tests.reports.browser import Open, needs_chromium
-from tests.reports.conftest import END, Write, event, exercise, exercise_end, lab, printed, run, step, step_end, typed
+from tests.reports.conftest import (
+    END,
+    Write,
+    event,
+    exercise,
+    exercise_end,
+    lab,
+    parted,
+    printed,
+    run,
+    step,
+    step_end,
+    typed,
+)
 from tests.reports.test_lab_page import first, press
 from tests.reports.test_render import hostile_events
 
@@ -83,13 +96,13 @@ def test_odd_texts_in_questions_stay_text(opened: Open, write: Write, tmp_path: 
         "choices": ODD,
         "observed": ODD if kind == "order" else ODD[0],
     }
-    where = "uts/test_rename/1"
+    ask, answer = parted(asked)
     events = [
         run(),
         lab(),
         exercise(),
-        step(),
-        event("prediction", step=where, **asked),
+        step(ask=ask),
+        event("prediction", step="uts/test_rename/1", **answer),
         step_end(),
         exercise_end(),
         END,

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from selenium.webdriver.common.by import By
 
@@ -67,7 +68,7 @@ def record(steps: list[tuple[str, Moment, Moment]] = STEPS) -> list[Event]:
     for number, (title, before, after) in enumerate(steps, 1):
         events.append(step(number, title=title))
         for when, moment in (("before", before), ("after", after)):
-            shown = [vars(process) for process in moment]
+            shown = msgspec.to_builtins(moment)
             events.append(event("observation", step=f"uts/test_rename/{number}", when=when, processes=shown))
         events.append(step_end(number))
     return [*events, exercise_end(), END]
