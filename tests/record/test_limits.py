@@ -91,7 +91,7 @@ def packed(path: Path, size: int, line: bytes) -> Path:
 def test_a_small_file_that_unpacks_to_very_much(tmp_path: Path, suffix: str, line: bytes) -> None:
     """Told in one sentence, by a process that may not have 300 MB."""
     path = packed(tmp_path / f"record.jsonl{suffix}", 300 << 20, line)
-    assert path.stat().st_size < 1 << 20
+    assert path.stat().st_size < 4 << 20
     memory = 300 << 20
     done = subprocess.run(
         [sys.executable, "-m", "reports", "grade", path, "--format", "csv"],
