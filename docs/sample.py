@@ -27,10 +27,10 @@ SAMPLE, IMAGES = ROOT / "reports" / "sample", ROOT / "docs" / "images"
 
 PICTURES = {  # name: (page, title of a step or address in the page, width, height, dark)
     "report-uts": ("uts.html", "Change both names", 1400, 900, False),
-    "report-network": ("network.html", "What they have learned", 1400, 900, True),
+    "report-network": ("bridge.html", "What they have learned", 1400, 900, True),
     "report-union": ("union.html", "Delete a file from below", 1400, 900, False),
     "report-index": ("index.html", "", 1400, 900, False),
-    "report-claims": ("index.html", "#/claims?q=mount&verdict=wrong,changed", 1400, 900, True),
+    "report-claims": ("index.html", "#/claims?q=mount&verdict=wrong,in part", 1400, 900, True),
     "report-phone": ("uts.html", "Change both names", 390, 844, False),
 }
 
