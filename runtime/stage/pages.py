@@ -65,8 +65,8 @@ def results(scene: Scene, spacious: bool = True) -> list[RenderableType]:
     if scene.question and (scene.question.observed is not None or scene.question.given is not None):
         parts.append(_prediction(scene.question))
     if not scene.quiz:
-        parts += [_claim(claim) for claim in scene.claims]
         parts += [_summary(scene, FIRST_CHANGES)] if scene.summary else []
+        parts += [_claim(claim) for claim in scene.claims]
         parts += [_checks(scene.checks)] if scene.checks else []
     return spaced(parts) if spacious else [each for part in parts for each in part]
 
