@@ -25,6 +25,7 @@ _NOUNS = {
     "ip netns": "network namespace with the name", "/proc/PID/uid_map": "user id map",
     "/proc/PID/gid_map": "group id map",
 }  # fmt: skip
+_FOLDER = re.compile(r"/[^ :,=]*?/pytest-of-[^/ ]+/pytest-\d+/[^/ :,]+")
 _ONE = {
     "/proc/sys/kernel/hostname": "host name", "/proc/sys/kernel/domainname": "domain name",
     "/proc/PID/setgroups": "setgroups",
@@ -69,8 +70,13 @@ def became(before: str | None, after: str | None) -> str:
     return f"{short(before)} → {short(after)}"
 
 
+def own(text: str) -> str:
+    """A text without the way to the folder in which the exercise works, which is another one in each run."""
+    return _FOLDER.sub("…", text)
+
+
 def short(value: str | None) -> str:
-    text = "nothing" if value is None else value
+    text = "nothing" if value is None else own(value)
     return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
 
 
@@ -86,7 +92,9 @@ def _name(one: Compared[Any], change: Change) -> str:
         return f"{change.entry} ({kind})" if kind not in ("", "(empty)", "loopback") else change.entry
     if told.get("gateway", "0.0.0.0") != "0.0.0.0":
         return re.sub(r"(?= dev )", f" via {told['gateway']}", change.entry)
-    return told.get("", change.entry) if change.path.endswith("id_map") else change.entry
+    if change.path.endswith("id_map"):
+        return "" if change.kind == "changed" else told.get("", "")
+    return change.entry
 
 
 def _mount(change: Change, told: Mapping[str, str]) -> str:

@@ -177,6 +177,8 @@ class _Told(Generic[P]):
             return True
         if entry in self._matter.get(path, ()) or (path in self._matter and path in COUNTERS):
             return False
+        if entry == "." and path.startswith("/proc/PID/cwd/"):
+            return True  # a directory itself: counts and numbers that its entries tell better
         if path == "/proc/PID/status":
             return table(path).says_little(entry) or (self._moved and _of_another(entry, old, new))
         if path == "/proc/PID/task/PID/children":
@@ -189,6 +191,8 @@ _UNREAD = object()
 
 def _of_another(entry: str, old: Any, new: Any) -> bool:
     """Whether a number is only that of another process, seen from as many PID namespaces."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return False
     before, after = old.get(entry), new.get(entry)
     alike = not isinstance(before, list) or not isinstance(after, list) or len(before) == len(after)
     return entry in _OF_THE_PROCESS and alike

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from record import verdicts
 from record.events import Check, Command
+from record.phrases import Sentence
 from record.rows import Change
-from record.summary import SIGNS, Sentence
+from record.summary import SIGNS
 from runtime import tones
 from runtime.stage import theme
 from runtime.stage.keys import KEYS

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from record.events import Check, Command
+from record.phrases import Sentence
 from record.rows import Change
 from record.screen import Screen
-from record.summary import Sentence
 
 Pause = Literal["before", "after", "end"]
 Phase = Literal[Pause, "running"]

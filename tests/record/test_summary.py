@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from record.model import Process, Run
+from record.phrases import capabilities, several
 from record.reading import read
 from record.rows import compare
-from record.summary import SIGNS, WORDS, capabilities, several, summary
+from record.summary import SIGNS, WORDS, summary
 from tests.reports.browser import REAL
 
 State = dict[str, Any]
@@ -74,11 +75,12 @@ def test_another_namespace_and_what_is_seen_there() -> None:
     assert told(before, [process("first", entered)]) == [
         "~ first is in another UTS namespace, where the host name is c1"
     ], "the name has not changed: it is another one"
-    mounted = {**entered, "/proc/PID/ns/mnt": "mnt:[2]", MOUNTS: [{"point": "/x", "fstype": "tmpfs"}]}
+    mounted = {**entered, "/proc/PID/ns/mnt": "mnt:[2]", MOUNTS: [{"point": "/x", "fstype": "tmpfs", "source": "none"}]}
     assert told(before, [process("first", mounted)]) == [
-        "~ first is in other UTS and mount namespaces, where the host name is c1; "
-        "what it sees there also differs in 1 value"
+        "~ first is in other UTS and mount namespaces, where the host name is c1; there: new mount tmpfs at /x"
     ]
+    many = {**mounted, MOUNTS: [{"point": f"/{n}", "fstype": "tmpfs", "source": "x"} for n in range(9)]}
+    assert told(before, [process("first", many)])[0].endswith("; what it sees there also differs in 9 values")
 
 
 def test_the_namespace_of_somebody_else() -> None:
@@ -226,3 +228,21 @@ def test_the_sentences_of_every_real_step_tell_all_that_changed(real: Run) -> No
             assert sentences
             steps += 1
     assert steps > 5
+
+
+def test_files_are_told_by_their_names_and_a_whiteout_as_one() -> None:
+    path, kept, whiteout = "/proc/PID/cwd/Branch-0", {"type": "file", "size": 3}, {"type": "char", "mark": "whiteout"}
+    before = {path: {".": {"type": "dir", "links": 2}, "a": kept, "c": kept}}
+    after = {path: {".": {"type": "dir", "links": 3}, "b": whiteout, "c": {"type": "file", "size": 5}}}
+    assert of_first(before, after) == [
+        "+ Branch-0 (first): b (whiteout)",
+        "- Branch-0 (first): a",
+        "~ Branch-0 c (first): size 3 → 5",
+    ]
+
+
+def test_the_folder_of_the_exercise_is_left_out() -> None:
+    folder = "/run/unshared/pytest-of-root/pytest-0/test_x0"
+    new = {"point": f"{folder}/box", "fstype": "tmpfs", "source": "none", "options": "rw"}
+    assert of_first({MOUNTS: []}, {MOUNTS: [new]}) == ["+ mount tmpfs at …/box in the mount namespace of first"]
+    assert of_first({"/proc/PID/cwd": f"{folder}/a"}, {"/proc/PID/cwd": "/"}) == ["~ /proc/PID/cwd: …/a → / (first)"]

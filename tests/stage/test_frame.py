@@ -8,9 +8,9 @@ import pytest
 from rich.cells import cell_len
 
 from record.events import Check, Command
+from record.phrases import Sentence
 from record.rows import Change
 from record.screen import Screen
-from record.summary import Sentence
 from runtime.stage.frame import Gaze, Prompt, compose
 from runtime.stage.keys import KEYS
 from runtime.stage.picker import Picker
